@@ -1,4 +1,4 @@
-"""What every benchmark says, in one form: tables, medians with their spread, memory, and a last line of JSON."""
+"""What every benchmark says, in one form: tables, medians with their spread, memory, a last line of JSON."""
 
 import json
 import statistics
