@@ -1,0 +1,135 @@
+"""What can go wrong, told as what the caller does next.
+
+    HypervisorError              anything libvirt refused or could not do: show it
+    ├── Unreachable              there is no connection: try again later
+    │   └── OutcomeUnknown       the connection broke after an effect was asked for: look before asking again
+    ├── NotFound                 the object is gone: forget the row
+    ├── AlreadyExists            a name, UUID or address is taken: choose another
+    ├── AlreadyInState           it is so already: treat it as done
+    ├── Busy                     another job holds the object: try again soon
+    ├── NoSpace                  the host's storage is full: free some, then try again
+    ├── AccessDenied             the daemon or the file system said no: the host needs mending
+    ├── Unsupported              this host cannot do that: do not offer it here
+    ├── Invalid                  what was asked for makes no sense: mend the request
+    └── Refused                  not in the object's present state: show it
+
+`translate` is the only place where a `libvirt.libvirtError` is caught; libvirt's code, domain and message stay on the
+exception for operators and logs.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import libvirt
+
+
+class HypervisorError(Exception):
+    """Root of the tree; `code` and `domain` are libvirt's numbers, or None for an error that we found ourselves."""
+
+    def __init__(self, message: str, *, code: int | None = None, domain: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.domain = domain
+
+
+class Unreachable(HypervisorError):
+    """There is no connection to the host's daemon; nothing was changed. Try again later."""
+
+
+class OutcomeUnknown(Unreachable):
+    """The connection broke while a change was under way: it may have happened. Look before asking again."""
+
+
+class NotFound(HypervisorError):
+    """The domain, pool, volume, network or device does not exist (any more)."""
+
+
+class AlreadyExists(HypervisorError):
+    """A name, UUID, file, bridge or address range is taken by another object."""
+
+
+class AlreadyInState(HypervisorError):
+    """The object already is what it was asked to become."""
+
+
+class Busy(HypervisorError):
+    """Another job holds the object; it passes."""
+
+
+class NoSpace(HypervisorError):
+    """The host's storage is full."""
+
+
+class AccessDenied(HypervisorError):
+    """The daemon or the host's file system does not let us."""
+
+
+class Unsupported(HypervisorError):
+    """This host, its libvirt or its QEMU cannot do that."""
+
+
+class Invalid(HypervisorError):
+    """What was asked for is malformed or contradicts itself."""
+
+
+class Refused(HypervisorError):
+    """Not possible in the object's present state."""
+
+
+_BY_CODE: Final[dict[int, type[HypervisorError]]] = {
+    libvirt.VIR_ERR_NO_DOMAIN: NotFound,
+    libvirt.VIR_ERR_NO_NETWORK: NotFound,
+    libvirt.VIR_ERR_NO_STORAGE_POOL: NotFound,
+    libvirt.VIR_ERR_NO_STORAGE_VOL: NotFound,
+    libvirt.VIR_ERR_NO_DOMAIN_METADATA: NotFound,
+    libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT: NotFound,
+    libvirt.VIR_ERR_DEVICE_MISSING: NotFound,
+    libvirt.VIR_ERR_DOM_EXIST: AlreadyExists,
+    libvirt.VIR_ERR_NETWORK_EXIST: AlreadyExists,
+    libvirt.VIR_ERR_STORAGE_VOL_EXIST: AlreadyExists,
+    libvirt.VIR_ERR_STORAGE_POOL_BUILT: AlreadyExists,
+    libvirt.VIR_ERR_OPERATION_TIMEOUT: Busy,
+    libvirt.VIR_ERR_RESOURCE_BUSY: Busy,
+    libvirt.VIR_ERR_AGENT_UNRESPONSIVE: Refused,
+    libvirt.VIR_ERR_ACCESS_DENIED: AccessDenied,
+    libvirt.VIR_ERR_AUTH_FAILED: AccessDenied,
+    libvirt.VIR_ERR_AUTH_CANCELLED: AccessDenied,
+    libvirt.VIR_ERR_AUTH_UNAVAILABLE: AccessDenied,
+    libvirt.VIR_ERR_OPERATION_DENIED: AccessDenied,
+    libvirt.VIR_ERR_NO_SUPPORT: Unsupported,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED: Unsupported,
+    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: Unsupported,
+    libvirt.VIR_ERR_OPERATION_UNSUPPORTED: Unsupported,
+    libvirt.VIR_ERR_INVALID_ARG: Invalid,
+    libvirt.VIR_ERR_XML_ERROR: Invalid,
+    libvirt.VIR_ERR_XML_DETAIL: Invalid,
+    libvirt.VIR_ERR_XML_INVALID_SCHEMA: Invalid,
+    libvirt.VIR_ERR_OPERATION_INVALID: Refused,
+    libvirt.VIR_ERR_OPERATION_ABORTED: Refused,
+    libvirt.VIR_ERR_NO_CONNECT: Unreachable,
+    libvirt.VIR_ERR_INVALID_CONN: Unreachable,
+    libvirt.VIR_ERR_RPC: Unreachable,
+}
+
+
+@contextmanager
+def translate(*, effect: bool = False) -> Iterator[None]:
+    """Turn a `libvirtError` of the body into the tree above; usable as a decorator too.
+
+    With `effect` a connection that breaks means `OutcomeUnknown`, without it `Unreachable`.
+    """
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise _translated(error, effect=effect) from error
+
+
+def _translated(error: libvirt.libvirtError, *, effect: bool) -> HypervisorError:
+    code, domain, message = error.get_error_code(), error.get_error_domain(), error.get_error_message() or str(error)
+    if domain == libvirt.VIR_FROM_RPC or code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN):
+        kind: type[HypervisorError] = OutcomeUnknown if effect else Unreachable
+    else:
+        kind = _BY_CODE.get(code or 0, HypervisorError)
+    return kind(message, code=code, domain=domain)

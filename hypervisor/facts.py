@@ -1,0 +1,232 @@
+"""What libvirt told us: frozen, complete, with units in the names.
+
+Every string in here came from a host or a guest and is hostile text: it may hold markup, and it is at most as long as
+the document it stood in.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from hypervisor.acceleration import Acceleration
+
+
+class DomainState(StrEnum):
+    """What a domain is doing; libvirt's `virDomainState` with its two idle spellings folded into RUNNING."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SHUTTING_DOWN = "shutting-down"
+    OFF = "off"
+    CRASHED = "crashed"
+    SUSPENDED = "suspended"
+    UNKNOWN = "unknown"
+
+
+class PoolState(StrEnum):
+    """What a storage pool is doing; libvirt's `virStoragePoolState`."""
+
+    INACTIVE = "inactive"
+    BUILDING = "building"
+    RUNNING = "running"
+    DEGRADED = "degraded"
+    INACCESSIBLE = "inaccessible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """One machine that runs libvirt.
+
+    `cpu_virtualization` is "vmx", "svm" or blank; `virtualized_by` names the hypervisor this host is itself a guest of.
+    """
+
+    uuid: UUID
+    hostname: str
+    libvirt_version: str
+    qemu_version: str
+    cpu_arch: str
+    cpu_model: str
+    cpu_vendor: str
+    cpu_virtualization: str
+    cpus: int
+    cpu_sockets: int
+    cpu_cores_per_socket: int
+    cpu_threads_per_core: int
+    cpu_mhz: int
+    memory_mib: int
+    memory_free_mib: int
+    kvm_offered: bool
+    machines: tuple[str, ...]
+    firmwares: tuple[str, ...]
+    secure_boot_offered: bool
+    manufacturer: str
+    product: str
+    virtualized_by: str
+    acceleration: Acceleration
+
+    @property
+    def uefi_offered(self) -> bool:
+        """Whether a domain with UEFI firmware can be defined here."""
+        return "efi" in self.firmwares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFacts:
+    """One disk or CD-ROM drive; `path` is blank for an empty drive and for sources that are not files or devices.
+
+    `pool` and `volume` are filled when the definition names a volume instead of a path.
+    """
+
+    target: str
+    bus: str
+    device: str
+    path: str
+    pool: str
+    volume: str
+    format: str
+    readonly: bool
+    serial: str
+    boot_order: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicFacts:
+    """One network card; `kind` is libvirt's interface type, `source` the network's or the bridge's name.
+
+    `device` is the host's tap device while the domain runs.
+    """
+
+    mac: str
+    kind: str
+    source: str
+    model: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphicsFacts:
+    """One screen; `port` is None while nobody listens, `listen` may be blank."""
+
+    kind: str
+    port: int | None
+    listen: str
+    has_password: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainFacts:
+    """One domain.
+
+    Devices, vCPUs and memory are those of the running machine if it runs, else of the definition.
+    `xml_sha` is the SHA-256 of the definition (inactive, with secrets): equal means nobody redefined it in between.
+    `live_id` is libvirt's number for this run, None while off; a new run has a new number.
+    """
+
+    uuid: UUID
+    name: str
+    title: str
+    description: str
+    marker: str
+    state: DomainState
+    state_reason: str
+    live_id: int | None
+    persistent: bool
+    autostart: bool
+    managed_save: bool
+    vcpus: int
+    vcpus_max: int
+    memory_mib: int
+    memory_max_mib: int
+    machine: str
+    firmware: str
+    accelerated: bool
+    disks: tuple[DiskFacts, ...]
+    nics: tuple[NicFacts, ...]
+    graphics: tuple[GraphicsFacts, ...]
+    xml_sha: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFacts:
+    """One storage pool; the sizes are 0 and `path` is what was configured while it is inactive."""
+
+    uuid: UUID
+    name: str
+    kind: str
+    state: PoolState
+    path: str
+    capacity_bytes: int
+    allocation_bytes: int
+    available_bytes: int
+    persistent: bool
+    autostart: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeFacts:
+    """One volume; `capacity_bytes` is what a guest sees, `allocation_bytes` what it takes on the host.
+
+    `format` is libvirt's reading of the bytes and only as true as they are: never trust it for a file that a person
+    brought. `features` are the image format's own, such as "lazy_refcounts".
+    """
+
+    name: str
+    key: str
+    path: str
+    format: str
+    capacity_bytes: int
+    allocation_bytes: int
+    physical_bytes: int
+    backing_path: str
+    compat: str
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFacts:
+    """One virtual network; `addresses` as "192.0.2.1/24", `dhcp_ranges` as (first, last)."""
+
+    uuid: UUID
+    name: str
+    active: bool
+    persistent: bool
+    autostart: bool
+    bridge: str
+    forward_mode: str
+    dns_domain: str
+    addresses: tuple[str, ...]
+    dhcp_ranges: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseFacts:
+    """One address that a network's DHCP server gave away; `hostname` is the guest's own claim."""
+
+    mac: str
+    ip: str
+    hostname: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screenshot:
+    """A picture of a guest's screen, as PNG."""
+
+    png: bytes
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VncEndpoint:
+    """Where a running domain's VNC server listens, seen from its host.
+
+    `password_capable` tells whether `set_vnc_password` works for this run. `display_name` is what the server calls
+    itself in the RFB handshake: it says whose screen this is.
+    """
+
+    host: str
+    port: int
+    password_capable: bool
+    display_name: str

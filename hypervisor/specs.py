@@ -1,0 +1,231 @@
+"""What we ask of libvirt: frozen descriptions that `xml.build` turns into documents.
+
+Units stand in the names. Nothing here decides anything: defaults are the plainest value, and what a machine of ours
+should look like is said where machines are designed.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface
+from uuid import UUID
+
+from hypervisor.errors import Invalid
+
+
+class Accelerator(StrEnum):
+    """Who runs the guest's instructions; the `type` of a `<domain>`."""
+
+    KVM = "kvm"
+    QEMU = "qemu"
+
+
+class Firmware(StrEnum):
+    """What the guest's CPU finds first."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+    UEFI_SECURE = "uefi-secure"
+
+
+class CpuMode(StrEnum):
+    """Which CPU the guest sees; QEMU_DEFAULT leaves the choice to QEMU."""
+
+    QEMU_DEFAULT = "qemu-default"
+    HOST_MODEL = "host-model"
+    HOST_PASSTHROUGH = "host-passthrough"
+    MAXIMUM = "maximum"
+
+
+class ImageFormat(StrEnum):
+    """How a disk's bytes are laid out in its file."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
+
+
+class DiskBus(StrEnum):
+    """How a disk is plugged into the guest."""
+
+    VIRTIO = "virtio"
+    SCSI = "scsi"
+    SATA = "sata"
+
+
+class CacheMode(StrEnum):
+    """How the host caches a disk; see libvirt's `<driver cache=…>`."""
+
+    DEFAULT = "default"
+    NONE = "none"
+    WRITEBACK = "writeback"
+    WRITETHROUGH = "writethrough"
+    UNSAFE = "unsafe"
+
+
+class Discard(StrEnum):
+    """What a guest's TRIM does: nothing, or give the space back to the host."""
+
+    IGNORE = "ignore"
+    UNMAP = "unmap"
+
+
+class NicModel(StrEnum):
+    """The network card a guest sees."""
+
+    VIRTIO = "virtio"
+    E1000E = "e1000e"
+    E1000 = "e1000"
+    RTL8139 = "rtl8139"
+
+
+class VideoModel(StrEnum):
+    """The display adapter a guest sees."""
+
+    VIRTIO = "virtio"
+    VGA = "vga"
+    BOCHS = "bochs"
+
+
+class LifecycleAction(StrEnum):
+    """What becomes of a domain after its guest powered off, rebooted or crashed."""
+
+    DESTROY = "destroy"
+    RESTART = "restart"
+    PRESERVE = "preserve"
+
+
+class ClockOffset(StrEnum):
+    """What the guest's hardware clock shows at start."""
+
+    UTC = "utc"
+    LOCALTIME = "localtime"
+
+
+class NetworkSource(StrEnum):
+    """What a network card is plugged into."""
+
+    NETWORK = "network"
+    BRIDGE = "bridge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSpec:
+    """One disk. `path` is the image on the host, `target` the guest's device name (`vda`).
+
+    `format` is explicit for ever: QEMU never guesses it from the bytes. `boot_order` counts from 1, None means never.
+    """
+
+    path: str
+    format: ImageFormat
+    target: str
+    bus: DiskBus = DiskBus.VIRTIO
+    serial: str = ""
+    cache: CacheMode = CacheMode.DEFAULT
+    discard: Discard = Discard.IGNORE
+    boot_order: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CdromSpec:
+    """One CD-ROM drive; `path` is None while no medium is in it."""
+
+    target: str
+    path: str | None = None
+    bus: DiskBus = DiskBus.SATA
+    boot_order: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicSpec:
+    """One network card, plugged into the libvirt network or host bridge called `source`."""
+
+    source: str
+    mac: str
+    kind: NetworkSource = NetworkSource.NETWORK
+    model: NicModel = NicModel.VIRTIO
+    boot_order: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VncSpec:
+    """A VNC screen.
+
+    It needs a password from the start, since QEMU cannot be given one later if it had none; with
+    `password_expires_at` in the past no password opens it until `set_vnc_password` is called.
+    QEMU uses the first eight characters.
+    """
+
+    password: str = field(repr=False)
+    password_expires_at: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    listen: str = "127.0.0.1"
+
+    def __post_init__(self) -> None:
+        if not self.password:
+            raise Invalid("A VNC screen needs a password.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerSpec:
+    """One clock source of the guest; `tick_policy` is blank for libvirt's own, `present` None for the same."""
+
+    name: str
+    tick_policy: str = ""
+    present: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSpec:
+    """A whole virtual machine, ready to be defined.
+
+    `marker` is a word of the caller's that is kept inside the definition, in the panel's own XML namespace, and comes
+    back in `DomainFacts.marker`: it tells our domains from others, also after the database was lost.
+    """
+
+    uuid: UUID
+    name: str
+    vcpus: int
+    memory_mib: int
+    title: str = ""
+    description: str = ""
+    marker: str = ""
+    accelerator: Accelerator = Accelerator.QEMU
+    machine: str = "q35"
+    firmware: Firmware = Firmware.BIOS
+    cpu: CpuMode = CpuMode.QEMU_DEFAULT
+    disks: tuple[DiskSpec, ...] = ()
+    cdroms: tuple[CdromSpec, ...] = ()
+    nics: tuple[NicSpec, ...] = ()
+    vnc: VncSpec | None = None
+    video: VideoModel = VideoModel.VIRTIO
+    rng: bool = False
+    guest_agent: bool = False
+    serial_console: bool = False
+    tablet: bool = False
+    balloon: bool = False
+    clock: ClockOffset = ClockOffset.UTC
+    timers: tuple[TimerSpec, ...] = ()
+    on_poweroff: LifecycleAction = LifecycleAction.DESTROY
+    on_reboot: LifecycleAction = LifecycleAction.RESTART
+    on_crash: LifecycleAction = LifecycleAction.DESTROY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeSpec:
+    """A new, empty volume. `allocation_bytes` is set aside at once; 0 lets it grow with use."""
+
+    name: str
+    format: ImageFormat
+    capacity_bytes: int
+    allocation_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatNetworkSpec:
+    """A network behind the host's address, with DHCP from `dhcp_first` to `dhcp_last` inclusive."""
+
+    uuid: UUID
+    name: str
+    bridge: str
+    gateway: IPv4Interface
+    dhcp_first: IPv4Address
+    dhcp_last: IPv4Address

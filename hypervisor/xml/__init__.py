@@ -1,0 +1,1 @@
+"""libvirt's documents: `build` writes them from specs, `parse` reads them into facts, `edit` changes them in place."""
