@@ -1,0 +1,1 @@
+"""People, teams, roles, tokens; the one table of who may do what."""

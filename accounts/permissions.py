@@ -1,0 +1,62 @@
+"""Who may do what: one pure table. Reads go through `permitted()`, writes through `require()`; nothing else decides."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    """What may be done. A verb belongs to one kind of thing; the kind stands before the dot."""
+
+    DOMAIN_VIEW = "domain.view"
+    DOMAIN_CREATE = "domain.create"
+    DOMAIN_POWER = "domain.power"
+    DOMAIN_CONSOLE = "domain.console"
+    DOMAIN_EDIT = "domain.edit"
+    DOMAIN_DELETE = "domain.delete"
+    HOST_VIEW = "host.view"
+    HOST_MANAGE = "host.manage"
+    STORAGE_VIEW = "storage.view"
+    STORAGE_MANAGE = "storage.manage"
+    NETWORK_VIEW = "network.view"
+    OPERATION_VIEW = "operation.view"
+    OPERATION_CANCEL = "operation.cancel"
+    AUDIT_VIEW = "audit.view"
+    ACCOUNT_MANAGE = "account.manage"
+
+
+class Role(StrEnum):
+    """Roles a person has everywhere, and (TEAM_…) roles a person has in one team, for what the team owns.
+
+    OWNER is the role of a person towards a thing of their own.
+    """
+
+    SUPERUSER = "superuser"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    REQUESTER = "requester"
+    TEAM_LEAD = "team_lead"
+    TEAM_MEMBER = "team_member"
+    OWNER = "owner"
+
+
+GLOBAL_ROLES = (Role.SUPERUSER, Role.OPERATOR, Role.AUDITOR, Role.REQUESTER)
+TEAM_ROLES = (Role.TEAM_LEAD, Role.TEAM_MEMBER)
+
+_USE = frozenset({Verb.DOMAIN_VIEW, Verb.DOMAIN_POWER, Verb.DOMAIN_CONSOLE, Verb.OPERATION_VIEW})
+_VIEW = frozenset({v for v in Verb if v.value.endswith(".view")})
+
+ALLOWED: dict[Role, frozenset[Verb]] = {
+    Role.SUPERUSER: frozenset(Verb),
+    Role.OPERATOR: frozenset(Verb) - {Verb.ACCOUNT_MANAGE, Verb.AUDIT_VIEW},
+    Role.AUDITOR: _VIEW,
+    Role.REQUESTER: frozenset(),
+    Role.TEAM_LEAD: _USE | {Verb.DOMAIN_EDIT, Verb.DOMAIN_DELETE, Verb.OPERATION_CANCEL},
+    Role.TEAM_MEMBER: _USE,
+    Role.OWNER: _USE | {Verb.DOMAIN_EDIT, Verb.DOMAIN_DELETE, Verb.OPERATION_CANCEL},
+}
+
+
+def roles_with(verb: Verb) -> frozenset[Role]:
+    """The roles that allow `verb`."""
+    return frozenset(role for role, verbs in ALLOWED.items() if verb in verbs)

@@ -1,0 +1,105 @@
+"""The live socket: one per browser tab, at `/live/`.
+
+From the browser: `{"watch": ["KIND:KEY", …]}` replaces the set of watched topics. To the browser:
+`{"topic": "KIND:KEY", "html": "…"}` (an empty html says only "changed": the page fetches what it needs), and
+`{"gone": "KIND:KEY"}` where the person may not see it (any more).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import structlog
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user_model
+
+from core import live
+from core.events import group
+
+log = structlog.get_logger(__name__)
+
+MAX_TOPICS = 400
+MAX_MESSAGE_BYTES = 64 * 1024
+SIGNED_OUT = 4401
+
+
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """Forwards hints; asks for permission each time it renders, so a lost role takes effect at once."""
+
+    async def connect(self) -> None:
+        """Refuse who is not signed in; the Origin was checked before this runs."""
+        self.watched: dict[str, set[str]] = {}
+        user = self.scope["user"]
+        if not user.is_authenticated:
+            await self.close(code=SIGNED_OUT)
+            return
+        self.user_id = user.pk
+        self.session_group = group("session", self.scope["session"].session_key or "none")
+        await self.channel_layer.group_add(self.session_group, self.channel_name)
+        await self.accept()
+
+    async def disconnect(self, code: int) -> None:
+        """Leave every group."""
+        for name in [*self.watched, getattr(self, "session_group", "")]:
+            if name:
+                await self.channel_layer.group_discard(name, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Take a new set of topics; anything malformed ends the connection."""
+        wanted = _wanted(text_data)
+        if wanted is None:
+            await self.close(code=4400)
+            return
+        for name in self.watched.keys() - wanted.keys():
+            await self.channel_layer.group_discard(name, self.channel_name)
+        for name in wanted.keys() - self.watched.keys():
+            await self.channel_layer.group_add(name, self.channel_name)
+        self.watched = wanted
+        await self.send(text_data=json.dumps({"watching": sum(map(len, wanted.values()))}))
+
+    async def live_changed(self, message: dict[str, Any]) -> None:
+        """Render each watched piece that the hint is about and send it."""
+        key = message["key"]
+        for kind in self.watched.get(group(message["kind"], key), ()):
+            html = await self._render(kind, key)
+            name = f"{kind}:{key}"
+            answer = {"gone": name} if html is None else {"topic": name, "html": html}
+            await self.send(text_data=json.dumps(answer))
+
+    async def live_ended(self, message: dict[str, Any]) -> None:
+        """The login was ended: stop telling."""
+        await self.close(code=SIGNED_OUT)
+
+    @database_sync_to_async  # type: ignore[untyped-decorator]
+    def _render(self, kind: str, key: str) -> str | None:
+        user = get_user_model().objects.filter(pk=self.user_id, is_active=True).first()
+        topic = live.topic(kind)
+        return None if user is None or topic is None else topic.render(user, key)
+
+
+def _wanted(text: str | None) -> dict[str, set[str]] | None:
+    """Groups to the topic kinds watched in each, or None where the message is not of the agreed form."""
+    if text is None or len(text) > MAX_MESSAGE_BYTES:
+        return None
+    try:
+        names = json.loads(text)["watch"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    if not isinstance(names, list) or len(names) > MAX_TOPICS:
+        return None
+    wanted: dict[str, set[str]] = {}
+    for name in names:
+        kind, _, key = str(name).partition(":")
+        topic = live.topic(kind)
+        if (
+            topic is None
+            or not key
+            or len(key) > 64
+            or not key.replace("-", "").isalnum()
+            or not key.isascii()
+        ):
+            return None
+        wanted.setdefault(group(topic.event, key), set()).add(kind)
+    return wanted

@@ -1,0 +1,21 @@
+"""Sizes as people write and read them. Bytes are int; MiB and GiB are powers of 1,024 (IEC 80000-13)."""
+
+KIB = 1024
+MIB = 1024**2
+GIB = 1024**3
+TIB = 1024**4
+
+
+def human_bytes(count: int) -> str:
+    """1536 → "1.5 KiB"; three significant digits at most."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.3g} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable")
+
+
+def human_mib(count: int) -> str:
+    """2048 → "2 GiB"."""
+    return human_bytes(count * MIB)

@@ -1,0 +1,1 @@
+"""Overview, search and command palette: reads every room, owns nothing."""

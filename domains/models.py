@@ -1,0 +1,128 @@
+"""A virtual machine: what people say of it, and what was last seen of it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Team, User
+from accounts.scoping import Permitted
+from core.models import Observed
+from hosts.models import Host
+
+
+class DomainState(models.TextChoices):
+    """libvirt's states, and CREATING for a machine that its operation is still making."""
+
+    CREATING = "creating", "Being created"
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    SHUTTING_DOWN = "shutting-down", "Shutting down"
+    OFF = "off", "Off"
+    CRASHED = "crashed", "Crashed"
+    SUSPENDED = "suspended", "Asleep"
+    UNKNOWN = "unknown", "Unknown"
+
+
+class DomainQuerySet(Permitted):
+    """Machines belong to a team and to a person."""
+
+    team_path = "team"
+    owner_path = "owner"
+
+    def present(self) -> DomainQuerySet:
+        """Those that did not vanish, on hosts that were not removed."""
+        return self.filter(gone_at=None, host__gone_at=None)
+
+
+class Domain(Observed):
+    """One virtual machine. `uuid` is libvirt's; the panel chooses it for the machines it makes."""
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4)
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="domains")
+
+    # Owned.
+    owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="domains")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="domains")
+    tags = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # Observed (and, while CREATING, what was asked for).
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    state = models.CharField(max_length=16, choices=DomainState.choices, default=DomainState.UNKNOWN)
+    state_reason = models.CharField(max_length=64, blank=True)
+    live_id = models.IntegerField(null=True)
+    persistent = models.BooleanField(default=True)
+    autostart = models.BooleanField(default=False)
+    managed_save = models.BooleanField(default=False)
+    vcpus = models.PositiveIntegerField(default=0)
+    vcpus_max = models.PositiveIntegerField(default=0)
+    memory_mib = models.PositiveIntegerField(default=0)
+    memory_max_mib = models.PositiveIntegerField(default=0)
+    machine = models.CharField(max_length=64, blank=True)
+    firmware = models.CharField(max_length=16, blank=True)
+    accelerated = models.BooleanField(default=False)
+    has_screen = models.BooleanField(default=False)
+    xml_sha = models.CharField(max_length=64, blank=True)
+
+    objects = DomainQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name", "pk"]
+        constraints: ClassVar = [
+            # Names are labels and virsh may swap them at any time; but two creates must not race for one.
+            models.UniqueConstraint(
+                fields=["host", "name"],
+                condition=Q(state="creating", gone_at=None),
+                name="one_creation_per_host_and_name",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["name", "id"], condition=Q(gone_at=None), name="domain_by_name"),
+            models.Index(fields=["host", "name"], condition=Q(gone_at=None), name="domain_by_host"),
+            models.Index(fields=["team", "name", "id"], condition=Q(gone_at=None), name="domain_by_team"),
+            models.Index(fields=["state", "name", "id"], condition=Q(gone_at=None), name="domain_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DomainDisk(models.Model):
+    """One disk or drive of a machine, as last seen."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="disks")
+    target = models.CharField(max_length=32)
+    bus = models.CharField(max_length=32, blank=True)
+    device = models.CharField(max_length=16)
+    path = models.CharField(max_length=1024, blank=True, db_index=True)
+    pool_name = models.CharField(max_length=255, blank=True)
+    volume_name = models.CharField(max_length=255, blank=True)
+    format = models.CharField(max_length=32, blank=True)
+    readonly = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["target"]
+
+    def __str__(self) -> str:
+        return f"{self.target} of {self.domain_id}"
+
+
+class DomainNic(models.Model):
+    """One network card of a machine, as last seen."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="nics")
+    mac = models.CharField(max_length=17)
+    kind = models.CharField(max_length=16)
+    source = models.CharField(max_length=255, blank=True)
+    model = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.mac

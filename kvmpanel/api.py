@@ -1,0 +1,30 @@
+"""The REST interface at `/api/v1/` (OpenAPI 3.1): each room's router under one roof, one way to sign in, one form of error."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+
+from accounts.authentication import SessionOrToken
+from core.errors import InvalidInput, PanelError, TargetBusy
+
+api = NinjaAPI(
+    title="KVM Panel",
+    version="1",
+    description="Everything the pages do, through the same actions and under the same permissions.",
+    auth=SessionOrToken(),
+    urls_namespace="api",
+)
+
+
+@api.exception_handler(PanelError)
+def say(request: HttpRequest, error: PanelError) -> HttpResponse:
+    """Errors as RFC 9457 problem details; `fix` says what to do next."""
+    problem = {"title": error.message, "status": error.status, "fix": error.fix}
+    if isinstance(error, InvalidInput):
+        problem["field"] = error.field
+    if isinstance(error, TargetBusy):
+        problem["operation"] = error.operation_id
+    response = api.create_response(request, problem, status=error.status)
+    response["Content-Type"] = "application/problem+json"
+    return response

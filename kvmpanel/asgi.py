@@ -1,0 +1,13 @@
+"""The ASGI site (ASGI 3.0): uploads are streamed past Django, the live socket goes to Channels, the rest to Django."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmpanel.settings")
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+django_site = get_asgi_application()
+
+from kvmpanel.routing import build  # noqa: E402  (models may be imported only after the site is set up)
+
+application = build(django_site)

@@ -1,0 +1,30 @@
+"""Celery's settings, apart from Django's so that beat can run without loading the site."""
+
+from kvmpanel.env import env
+
+broker_url = env.redis.replace("unix://", "redis+socket://")
+broker_connection_retry_on_startup = True
+# Redelivers an unacknowledged message after this many seconds; running twice is harmless, waiting an hour is not.
+broker_transport_options = {"visibility_timeout": 300, "socket_timeout": 30, "socket_keepalive": True}
+result_backend = None
+task_ignore_result = True
+task_serializer = "json"
+accept_content = ["json"]
+task_default_queue = "panel"
+task_acks_late = True
+task_reject_on_worker_lost = True
+task_time_limit = 3600
+worker_prefetch_multiplier = 1
+worker_hijack_root_logger = False
+worker_send_task_events = False
+worker_max_tasks_per_child = 1000
+worker_cancel_long_running_tasks_on_connection_loss = False
+timezone = "UTC"
+beat_schedule = {
+    "operations-sweep": {"task": "operations.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "storage-sweep-uploads": {
+        "task": "storage.sweep_uploads",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
+}

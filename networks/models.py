@@ -1,0 +1,44 @@
+"""A virtual network of a host, as last seen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from accounts.scoping import Permitted
+from core.models import Observed
+from hosts.models import Host
+
+
+class NetworkQuerySet(Permitted):
+    """Global roles only."""
+
+    def present(self) -> NetworkQuerySet:
+        """Those that did not vanish, on hosts that were not removed."""
+        return self.filter(gone_at=None, host__gone_at=None)
+
+
+class Network(Observed):
+    """One libvirt network. All columns are observed; `uuid` is libvirt's and unique on its host."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="networks")
+    uuid = models.UUIDField()
+    name = models.CharField(max_length=255)
+    active = models.BooleanField(default=False)
+    autostart = models.BooleanField(default=False)
+    bridge = models.CharField(max_length=64, blank=True)
+    forward_mode = models.CharField(max_length=32, blank=True)
+    addresses = models.JSONField(default=list)
+    dhcp_ranges = models.JSONField(default=list)
+
+    objects = NetworkQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["host__name", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "uuid"], name="one_network_per_host_and_uuid")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

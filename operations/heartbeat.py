@@ -1,0 +1,40 @@
+"""Keeps the lease of a running operation while its step sits in one long call."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from django.db import connection
+
+from operations import journal
+from operations.models import Operation
+
+EVERY_S = journal.LEASE.total_seconds() / 3
+
+
+class Heartbeat:
+    """A context manager; its thread has a database connection of its own and ends with the block."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = Operation(pk=operation.pk, epoch=operation.epoch)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"lease {operation.pk}", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        try:
+            while not self._stop.wait(EVERY_S):
+                journal.renew(self._operation)
+        except journal.LeaseLost:
+            pass  # the main thread learns it at its next write
+        finally:
+            connection.close()

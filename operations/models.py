@@ -1,0 +1,144 @@
+"""Operation, its steps and its log."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Team, User
+from accounts.scoping import Permitted
+
+
+class OperationState(models.TextChoices):
+    """Where an operation stands. QUEUED and RUNNING are active; the rest is for ever."""
+
+    QUEUED = "queued", "Waiting"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+ACTIVE = (OperationState.QUEUED, OperationState.RUNNING)
+
+
+class StepState(models.TextChoices):
+    """RUNNING is the journalled intent: the effect may or may not have happened; only a probe can tell."""
+
+    PENDING = "pending", "To do"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    UNDONE = "undone", "Taken back"
+    FAILED = "failed", "Failed"
+
+
+class OperationQuerySet(Permitted):
+    """Operations belong to the team of their target and to the person who asked."""
+
+    team_path = "team"
+    owner_path = "actor"
+
+    def active(self) -> OperationQuerySet:
+        """Those that wait or run."""
+        return self.filter(state__in=ACTIVE)
+
+    def about(self, kind: str, key: uuid.UUID) -> OperationQuerySet:
+        """Those on one target."""
+        return self.filter(target_kind=kind, target_id=key)
+
+
+class Operation(models.Model):
+    """One piece of long work on one target. `params` hold every id chosen in advance, and no secret."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=64)
+    title = models.CharField(max_length=255)
+    target_kind = models.CharField(max_length=32)
+    target_id = models.UUIDField()
+    target_name = models.CharField(max_length=255)
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="operations")
+    team = models.ForeignKey(Team, null=True, on_delete=models.SET_NULL, related_name="+")
+    params = models.JSONField(default=dict)
+    idempotency_key = models.CharField(max_length=200, null=True, unique=True)  # noqa: DJ001 (NULL: no key, never equal)
+
+    state = models.CharField(max_length=12, choices=OperationState.choices, default=OperationState.QUEUED)
+    progress = models.PositiveSmallIntegerField(default=0)
+    message = models.CharField(max_length=255, blank=True)
+    error = models.TextField(blank=True)
+    fix = models.TextField(blank=True)
+    left_behind = models.TextField(blank=True)
+    undoing = models.BooleanField(default=False)
+    cancel_requested = models.BooleanField(default=False)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    # The lease: who holds `epoch` may write until `lease_until`, on the database's clock.
+    epoch = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    enqueued_at = models.DateTimeField(null=True)
+
+    objects = OperationQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["target_kind", "target_id"],
+                condition=Q(state__in=ACTIVE),
+                name="one_active_operation_per_target",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"], name="operation_newest"),
+            models.Index(fields=["target_kind", "target_id", "-created_at"], name="operation_of_target"),
+            models.Index(fields=["state"], condition=Q(state__in=ACTIVE), name="operation_active"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ACTIVE
+
+
+class OperationStep(models.Model):
+    """One step as the journal knows it."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    title = models.CharField(max_length=160)
+    state = models.CharField(max_length=8, choices=StepState.choices, default=StepState.PENDING)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["operation", "position"], name="one_step_per_position")
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class OperationLog(models.Model):
+    """One line said along the way."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="log")
+    at = models.DateTimeField(auto_now_add=True)
+    text = models.TextField()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,77 @@
+"""What a procedure is: a list of steps, each of which can look, act and take back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from operations.run import Run
+
+
+class Step(ABC):
+    """One effect on the world.
+
+    All three methods may be called again after a crash at any point: `probe` before `do`, `undo` even where `do`
+    never began. They raise `HypervisorError` or `PanelError`; anything else is a defect and is shown as one.
+    """
+
+    title: ClassVar[str]
+    # After such a step there is no way back: cancel is refused and a failure is not undone.
+    point_of_no_return: ClassVar[bool] = False
+
+    def probe(self, run: Run) -> bool:
+        """Whether the effect is there already."""
+        return False
+
+    @abstractmethod
+    def do(self, run: Run) -> None:
+        """Bring the effect about."""
+
+    def undo(self, run: Run) -> None:  # noqa: B027 (most steps that only look have nothing to take back)
+        """Take the effect back, as far as it is there."""
+
+
+Procedure = Callable[[dict[str, Any]], Sequence[Step]]
+Settled = Callable[["Run", bool], None]
+
+_procedures: dict[str, Procedure] = {}
+_settled: dict[str, Settled] = {}
+
+
+def procedure(kind: str) -> Callable[[Procedure], Procedure]:
+    """Register the function that turns an operation's params into its steps; the same params give the same steps."""
+
+    def register(function: Procedure) -> Procedure:
+        if kind in _procedures:
+            raise ValueError(f"procedure {kind!r} is registered twice")
+        _procedures[kind] = function
+        return function
+
+    return register
+
+
+def settled(kind: str) -> Callable[[Settled], Settled]:
+    """Register what happens to the inventory, in the transaction that ends the operation; told whether it succeeded."""
+
+    def register(function: Settled) -> Settled:
+        _settled[kind] = function
+        return function
+
+    return register
+
+
+def steps_of(kind: str, params: dict[str, Any]) -> Sequence[Step]:
+    """The steps. Raises KeyError for a kind that no room registered."""
+    return _procedures[kind](params)
+
+
+def on_settled(kind: str) -> Settled | None:
+    """What `settled` registered, or None."""
+    return _settled.get(kind)
+
+
+def kinds() -> list[str]:
+    """Every registered kind, for the tests that walk through them all."""
+    return sorted(_procedures)

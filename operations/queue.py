@@ -1,0 +1,23 @@
+"""Puts an operation's id on the queue. Losing the message costs seconds: the sweeper finds the row."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+from celery import current_app
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from operations.models import Operation
+
+log = structlog.get_logger(__name__)
+
+
+def enqueue(operation_id: UUID) -> None:
+    """Send the id, and remember that it was sent."""
+    Operation.objects.filter(pk=operation_id).update(enqueued_at=Now())
+    try:
+        current_app.send_task("operations.run", args=[str(operation_id)], retry=False)
+    except OperationalError as error:
+        log.warning("queue unreachable; the sweeper will bring the operation back", error=str(error))

@@ -1,0 +1,1 @@
+"""Pools, volumes, ISO and disk images."""

@@ -1,0 +1,77 @@
+"""The cast and the stage: people with each role, and a host with what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+
+from accounts.models import Membership, Team, User
+from accounts.permissions import Role
+from hosts.models import Host, HostState
+
+pytest_plugins = ["tests.lab.fixtures"]
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everybody who ever opens a page: people with global roles, a team of two, and a stranger."""
+
+    superuser: User
+    operator: User
+    auditor: User
+    lead: User
+    member: User
+    stranger: User
+    team: Team
+
+    def people(self) -> dict[str, User]:
+        """By the names that the role tables use."""
+        names = ("superuser", "operator", "auditor", "lead", "member", "stranger")
+        return {name: getattr(self, name) for name in names}
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    def person(name: str, role: Role) -> User:
+        user = User(username=name, role=role)
+        user.set_unusable_password()  # hashing takes 50 ms each; only the sign-in tests need a password
+        user.save()
+        return user
+
+    team = Team.objects.create(name="blue")
+    cast = Cast(
+        superuser=person("superuser", Role.SUPERUSER),
+        operator=person("operator", Role.OPERATOR),
+        auditor=person("auditor", Role.AUDITOR),
+        lead=person("lead", Role.REQUESTER),
+        member=person("member", Role.REQUESTER),
+        stranger=person("stranger", Role.REQUESTER),
+        team=team,
+    )
+    Membership.objects.create(user=cast.lead, team=team, role=Role.TEAM_LEAD)
+    Membership.objects.create(user=cast.member, team=team, role=Role.TEAM_MEMBER)
+    return cast
+
+
+@pytest.fixture
+def host(db: None) -> Host:
+    return Host.objects.create(
+        name="kvm1", state=HostState.UP, cpus=4, memory_mib=8192, memory_free_mib=6144, uefi=True
+    )
+
+
+@pytest.fixture
+def operator(cast: Cast) -> Client:
+    """A browser in which the operator is signed in."""
+    return browser_of(cast.operator)
+
+
+def browser_of(user: User) -> Client:
+    """A browser in which `user` is signed in, over TLS as nginx presents it."""
+    client = Client(headers={"x-forwarded-proto": "https"})
+    client.force_login(user)
+    return client

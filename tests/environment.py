@@ -1,0 +1,88 @@
+"""Loaded before Django's settings: a state folder of the test run's own, with secrets, and a real Redis in it.
+
+`PANEL_TEST_DATABASE=postgresql` runs everything on a private PostgreSQL cluster instead of SQLite.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+STATE = Path(tempfile.mkdtemp(prefix="panel-test-"))
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def _prepare() -> None:
+    for name in ("run", "log", "secrets", "uploads", "static"):
+        (STATE / name).mkdir(mode=0o700)
+    for name in ("django_secret_key", "redis_password"):
+        (STATE / "secrets" / name).write_text(secrets.token_urlsafe(32))
+    os.environ["PANEL_STATE_DIR"] = str(STATE)
+    os.environ.pop("DATABASE_URL", None)
+    os.environ.pop("REDIS_URL", None)
+    os.environ["PANEL_HOSTNAMES"] = "localhost,127.0.0.1,testserver"
+    os.environ["PANEL_LOG_LEVEL"] = "ERROR"
+    _start_redis()
+    if os.environ.get("PANEL_TEST_DATABASE") == "postgresql":
+        os.environ["DATABASE_URL"] = _start_postgresql()
+
+
+def _start_redis() -> None:
+    password = (STATE / "secrets" / "redis_password").read_text()
+    config = STATE / "redis.conf"
+    config.write_text(
+        f'port 0\nunixsocket {STATE}/run/redis.sock\nunixsocketperm 700\ndir {STATE}\nsave ""\nrequirepass {password}\n'
+    )
+    _children.append(subprocess.Popen(["redis-server", str(config)], stdout=subprocess.DEVNULL))
+    _wait_for(STATE / "run" / "redis.sock")
+
+
+def _start_postgresql() -> str:
+    """A cluster in the state folder, owned by `postgres` where we are root, as initdb refuses to be."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    data, sockets = STATE / "postgresql", STATE / "run"
+    become: list[str] = []
+    if os.geteuid() == 0:
+        become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        STATE.chmod(0o755)
+        sockets = STATE / "pg"
+        sockets.mkdir()
+        data.mkdir()
+        for path in (data, sockets):
+            shutil.chown(path, "postgres", "postgres")
+    options = ["-A", "trust", "-U", "panel", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
+    subprocess.run(
+        [*become, binaries / "initdb", "-D", data, *options], check=True, stdout=subprocess.DEVNULL
+    )
+    settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={sockets}", "-c", "fsync=off"]
+    server = [*become, str(binaries / "postgres"), "-D", str(data), *settings]
+    with (STATE / "log" / "postgresql").open("wb") as log:
+        _children.append(subprocess.Popen(server, stderr=log))
+    _wait_for(sockets / ".s.PGSQL.5432")
+    return f"postgresql://panel@/postgres?host={sockets}"
+
+
+def _wait_for(path: Path) -> None:
+    for _ in range(200):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{path} did not appear")
+
+
+def _clean_up() -> None:
+    for child in _children:
+        child.terminate()
+    for child in _children:
+        child.wait(timeout=30)
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+_prepare()
+atexit.register(_clean_up)

@@ -1,0 +1,1 @@
+"""Keeps the inventory true: one isolated lane per host, events in, rows and pushes out."""
