@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 _LOCK_DIRECTORY: Final = Path("/run/lock")
 _HOSTS_AT_ONCE: Final = 60
@@ -24,13 +24,13 @@ _START_TIMEOUT_S: Final = 60.0
 _SOCKET_PATH_LIMIT: Final = 107
 
 # PID 1 of the namespace. It must reap what the daemon leaves behind: where nobody does, ending a guest takes 30 s.
-# An empty /run hides the machine's own sockets (systemd-machined, polkit), an empty /sys/fs/cgroup its groups, in
-# which guests of the same name on two hosts would meet.
+# An empty /run hides the machine's own sockets (systemd-machined, polkit). Without control groups guests of the same
+# name on two hosts cannot meet in one group.
 _INIT: Final = """
 set -e
 hostname "$2"
 mount -t proc proc /proc
-mount -t tmpfs tmpfs /sys/fs/cgroup
+umount -R -l /sys/fs/cgroup || true
 for pair in etc:/etc/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
   mount --bind "$1/${pair%%:*}" "${pair#*:}"
 done
@@ -61,9 +61,11 @@ remote_display_port_min = {port_min}
 remote_display_port_max = {port_max}
 """
 
-_POOL_XML: Final = "<pool type='dir'><name>default</name><target><path>{path}</path></target></pool>"
+_POOL_XML: Final = """
+<pool type='dir'><name>default</name><uuid>{uuid}</uuid><target><path>{path}</path></target></pool>
+"""
 _NETWORK_XML: Final = """
-<network><name>default</name><forward mode='nat'/><bridge name='{bridge}'/>
+<network><name>default</name><uuid>{uuid}</uuid><forward mode='nat'/><bridge name='{bridge}'/>
 <ip address='{prefix}.1' netmask='255.255.255.0'><dhcp><range start='{prefix}.2' end='{prefix}.254'/></dhcp></ip>
 </network>
 """
@@ -74,7 +76,10 @@ class LabError(Exception):
 
 
 class LabHost:
-    """One libvirt host under `root`, a directory that it fills and never empties. A context manager."""
+    """One libvirt host under `root`, a directory of its own. A context manager.
+
+    Started again on the same directory it is the same host after a reboot, with the domains and volumes it had.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -174,13 +179,16 @@ class LabHost:
         self.stop()
 
     def _write_configuration(self) -> None:
+        shutil.rmtree(self.root / "run", ignore_errors=True)
         for name in ("etc", "lib", "cache", "log", "run", "pool"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         port_min = 5900 + 100 * self._index
         conf = self.root / "etc" / "libvirtd.conf"
         if not conf.exists():
             conf.write_text(_LIBVIRTD_CONF.format(uuid=uuid4()))
-        (self.root / "etc" / "qemu.conf").write_text(_QEMU_CONF.format(port_min=port_min, port_max=port_min + 99))
+        (self.root / "etc" / "qemu.conf").write_text(
+            _QEMU_CONF.format(port_min=port_min, port_max=port_min + 99)
+        )
 
     def _start_namespace(self) -> None:
         """Start PID 1; it dies with this process, and everything inside dies with it."""
@@ -204,15 +212,19 @@ class LabHost:
         return int(children[0])
 
     def _define_defaults(self) -> None:
+        """The same UUIDs at each start of the same host: so they are defined anew, with the bridge of this time."""
+        pool, network = uuid5(NAMESPACE_URL, f"{self.root}/pool"), uuid5(NAMESPACE_URL, f"{self.root}/net")
+        prefix = f"10.213.{self._index}"
         documents = {
-            "pool": _POOL_XML.format(path=self.pool_path),
-            "net": _NETWORK_XML.format(bridge=self.bridge, prefix=f"10.213.{self._index}"),
+            "pool": _POOL_XML.format(uuid=pool, path=self.pool_path),
+            "net": _NETWORK_XML.format(uuid=network, bridge=self.bridge, prefix=prefix),
         }
         for kind, document in documents.items():
             file = self.root / f"{kind}.xml"
             file.write_text(document)
             self.virsh(f"{kind}-define", str(file))
-            self.virsh(f"{kind}-start", "default")
+            if "default" not in self.virsh(f"{kind}-list", "--name").split():
+                self.virsh(f"{kind}-start", "default")
 
     def _signal_daemon(self, signal: str) -> None:
         self.exec("sh", "-c", f"kill -{signal} $(cat /run/libvirtd.pid)")
@@ -255,4 +267,3 @@ def _remove_bridge(name: str) -> None:
     """Take away what a host left behind that was killed before it could clean up."""
     if Path("/sys/class/net", name).exists():
         subprocess.run(["ip", "link", "delete", name], check=False, capture_output=True)
-

@@ -1,0 +1,108 @@
+"""A guest that boots in a second or two, also under emulation: Debian's cloud kernel and a busybox.
+
+It prints `GUEST READY` and its boot id on the serial line, gives a shell there, and obeys the power button.
+"""
+
+import gzip
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.lab import artifacts
+
+COMMAND_LINE: Final = "console=tty0 console=ttyS0 quiet panic=1"
+READY: Final = "GUEST READY"
+
+_BUSYBOX: Final = Path("/bin/busybox")
+_MODULES: Final = ("drivers/acpi/button.ko", "drivers/input/evdev.ko")
+_INIT: Final = f"""#!/bin/sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in /modules/*; do insmod $module; done
+acpid -f -l /dev/null -c /etc/acpi &
+echo "{READY} $(cat /proc/sys/kernel/random/boot_id)"
+while :; do setsid cttyhack sh; done
+"""
+_POWER_BUTTON: Final = "#!/bin/sh\nexec poweroff -f\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """The same guest in two forms: to be started directly, and as a bootable ISO image (BIOS)."""
+
+    kernel: Path
+    initrd: Path
+    iso: Path
+
+
+def tiny_guest() -> Guest:
+    """The guest, built on first use (a 27 MB download), then taken from the cache."""
+    directory = artifacts.cached("tiny-guest-3", _make)
+    return Guest(kernel=directory / "linux", initrd=directory / "initrd.gz", iso=directory / "tiny.iso")
+
+
+def _make(directory: Path) -> None:
+    unpacked = directory.parent / "package"
+    artifacts.unpack_package(_kernel_package(), unpacked)
+    kernel, initrd = directory / "linux", directory / "initrd.gz"
+    shutil.copy(next((unpacked / "boot").glob("vmlinuz-*")), kernel)
+    modules = next((unpacked / "lib" / "modules").iterdir()) / "kernel"
+    archive = _Archive()
+    for folder in ("bin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "proc", "sys"):
+        archive.add_directory(folder)
+    archive.add_file("bin/busybox", _BUSYBOX.read_bytes())
+    archive.add_link("bin/sh", "busybox")
+    archive.add_file("init", _INIT.encode())
+    archive.add_file("etc/acpi/PWRF/00000080", _POWER_BUTTON.encode())
+    for module in _MODULES:
+        archive.add_file(f"modules/{Path(module).name}", (modules / module).read_bytes())
+    initrd.write_bytes(gzip.compress(archive.finish(), mtime=0))
+    artifacts.make_bootable_iso(
+        directory / "tiny.iso", kernel=kernel, initrd=initrd, command_line=COMMAND_LINE
+    )
+
+
+def _kernel_package() -> str:
+    """The package behind the meta package, whose name holds the kernel's version."""
+    depends = artifacts.run(["apt-cache", "depends", "linux-image-cloud-amd64"])
+    match = re.search(r"Depends: (linux-image-\S+)", depends)
+    if match is None:
+        raise RuntimeError(f"No kernel package in: {depends}")
+    return match[1]
+
+
+class _Archive:
+    """A cpio archive in the "newc" form that Linux takes as an initramfs (see cpio(5))."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._entries = 0
+
+    def add_directory(self, name: str) -> None:
+        self._add(name, mode=0o040755)
+
+    def add_file(self, name: str, content: bytes) -> None:
+        self._add(name, mode=0o100755, content=content)
+
+    def add_link(self, name: str, target: str) -> None:
+        self._add(name, mode=0o120777, content=target.encode())
+
+    def finish(self) -> bytes:
+        self._add("TRAILER!!!", mode=0)
+        return bytes(self._bytes)
+
+    def _add(self, name: str, *, mode: int, content: bytes = b"") -> None:
+        self._entries += 1
+        path = name.encode() + b"\0"
+        fields = (self._entries, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
+        self._bytes += b"070701" + b"".join(b"%08x" % field for field in fields) + path
+        self._pad()
+        self._bytes += content
+        self._pad()
+
+    def _pad(self) -> None:
+        self._bytes += bytes(-len(self._bytes) % 4)
