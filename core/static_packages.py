@@ -55,7 +55,14 @@ class NpmFinder(BaseFinder):
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):
-    """WhiteNoise's storage; a reference to a file that isn't published (source maps) is left as it is."""
+    """WhiteNoise's storage; a reference to a source map, which we don't publish, is left as it is."""
 
     manifest_strict = False
     support_js_module_import_aggregation = True
+
+    def hashed_name(self, name: str, content: Any = None, filename: str | None = None) -> str:
+        """The name with its content's hash in it. Raises ValueError for a file that isn't there."""
+        if name.strip().endswith(".map"):
+            return name
+        hashed: str = super().hashed_name(name, content, filename)
+        return hashed
