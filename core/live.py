@@ -18,7 +18,7 @@ Renderer = Callable[["User", str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`render(user, key)` gives the HTML that replaces the piece, "" where only "changed" is told, None if forbidden."""
+    """`render(user, key)` gives the piece's new HTML, "" where only "changed" is told, None if forbidden."""
 
     kind: str
     event: str

@@ -28,7 +28,10 @@ def act_as(role: str) -> None:
 
 @contextmanager
 def borrow(host: Host) -> Iterator[Hypervisor]:
-    """An open connection to `host`. Raises hypervisor.errors.Unreachable, and RuntimeError in a process without a role."""
+    """An open connection to `host`.
+
+    Raises hypervisor.errors.Unreachable, and RuntimeError in a process that has no role.
+    """
     yield _connection(host)
 
 

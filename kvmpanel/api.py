@@ -1,4 +1,4 @@
-"""The REST interface at `/api/v1/` (OpenAPI 3.1): each room's router under one roof, one way to sign in, one form of error."""
+"""The REST interface at `/api/v1/` (OpenAPI 3.1): every room's router, one way to sign in, one form of error."""
 
 from __future__ import annotations
 
