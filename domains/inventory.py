@@ -1,0 +1,219 @@
+"""The only writer of what was observed of machines.
+
+Facts replace what differs and nothing else, so an unchanged machine costs no write but its `seen_at`, and a browser is
+told only of what changed. Machines are known by their UUID: names are labels, may be swapped, and may be there twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from core.events import publish
+from domains.models import Domain, DomainDisk, DomainNic, DomainState
+from hosts.models import Host
+from hypervisor.facts import DiskFacts, DomainFacts, NicFacts
+from operations.models import Operation
+
+# What tables of machines show; a change of anything else is told to the machine's own page alone.
+SHOWN_IN_LISTS: Final = frozenset(
+    {"host_id", "gone_at", "name", "state", "vcpus", "memory_mib", "autostart", "accelerated", "has_screen"}
+)
+# libvirt accepts a definition of more mebibytes than the column holds.
+LARGEST: Final = 2**31 - 1
+_IDLE: Final = frozenset({DomainState.OFF, DomainState.CRASHED, DomainState.UNKNOWN, DomainState.CREATING})
+
+
+@transaction.atomic
+def record_domain(host: Host, facts: DomainFacts) -> Domain:
+    """Write what one machine said of itself just now, and return its row."""
+    recording = _Recording(host, _rows(Q(uuid=facts.uuid)))
+    row = recording.compare(facts)
+    recording.write()
+    Domain.objects.filter(pk=row.pk, host=host).update(seen_at=Now())
+    return row
+
+
+@transaction.atomic
+def record_domains(host: Host, facts: Sequence[DomainFacts]) -> None:
+    """Write what all machines of a host said just now; a row that is not among them is marked as gone.
+
+    The number of queries does not depend on the number of machines (SQLite splits writes of many changed rows).
+    """
+    here = _rows(Q(host=host, gone_at=None))
+    strangers = [one.uuid for one in facts if one.uuid not in here]
+    recording = _Recording(host, here | (_rows(Q(uuid__in=strangers)) if strangers else {}))
+    for one in facts:
+        recording.compare(one)
+    recording.write()
+    present = {one.uuid for one in facts}
+    _mark_gone([row for row in here.values() if row.uuid not in present])
+    Domain.objects.filter(host=host, gone_at=None).exclude(state=DomainState.CREATING).update(seen_at=Now())
+
+
+@transaction.atomic
+def record_gone(host: Host, uuid: UUID) -> None:
+    """The host does not know this machine (any more)."""
+    _mark_gone(list(Domain.objects.filter(host=host, uuid=uuid, gone_at=None)))
+
+
+def _rows(condition: Q) -> dict[UUID, Domain]:
+    rows = Domain.objects.filter(condition).select_related("host").prefetch_related("disks", "nics")
+    return {row.uuid: row for row in rows}
+
+
+def _mark_gone(rows: list[Domain]) -> None:
+    """All but those that an operation is still making; what was seen of them stays."""
+    unmade = [row.uuid for row in rows if row.state == DomainState.CREATING]
+    making = set(
+        Operation.objects.active()
+        .filter(target_kind="domain", target_id__in=unmade)
+        .values_list("target_id", flat=True)
+        if unmade
+        else ()
+    )
+    gone = [row for row in rows if row.uuid not in making]
+    if not gone:
+        return
+    Domain.objects.filter(pk__in=[row.pk for row in gone]).update(gone_at=Now())
+    for row in gone:
+        publish("domain", row.uuid)
+    publish("domains")
+
+
+class _Recording:
+    """Collects what differs from the rows, writes it in a few statements, and tells who looks at it."""
+
+    def __init__(self, host: Host, rows: dict[UUID, Domain]) -> None:
+        self._host = host
+        self._rows = rows
+        self._new: list[Domain] = []
+        self._changed: dict[UUID, Domain] = {}
+        self._columns: set[str] = set()
+        self._disks: dict[UUID, list[DomainDisk]] = {}
+        self._nics: dict[UUID, list[DomainNic]] = {}
+
+    def compare(self, facts: DomainFacts) -> Domain:
+        """Note what is new in `facts`; the row already holds it, the database will after `write`."""
+        values = _columns(self._host, facts)
+        row = self._rows.get(facts.uuid)
+        if row is None:
+            row = Domain(uuid=facts.uuid, **values)
+            self._new.append(row)
+            self._disks[row.uuid], self._nics[row.uuid] = _disks(row, facts.disks), _nics(row, facts.nics)
+            return row
+        if not _belongs_here(row, self._host, facts):
+            return row
+        different = {name for name, value in values.items() if getattr(row, name) != value}
+        for name in different:
+            setattr(row, name, values[name])
+        if different:
+            self._changed[row.uuid] = row
+            self._columns |= different
+        disks, nics = _disks(row, facts.disks), _nics(row, facts.nics)
+        if _differ(disks, row.disks.all()):
+            self._disks[row.uuid] = disks
+        if _differ(nics, row.nics.all()):
+            self._nics[row.uuid] = nics
+        return row
+
+    def write(self) -> None:
+        """Write and publish."""
+        Domain.objects.bulk_create(self._new)
+        if self._changed:
+            Domain.objects.bulk_update(self._changed.values(), sorted(self._columns))
+        _replace(DomainDisk, self._disks)
+        _replace(DomainNic, self._nics)
+        new = {row.uuid for row in self._new}
+        for uuid in new | self._changed.keys() | self._disks.keys() | self._nics.keys():
+            publish("domain", uuid)
+        if new or self._columns & SHOWN_IN_LISTS:
+            publish("domains")
+
+
+def _columns(host: Host, facts: DomainFacts) -> dict[str, Any]:
+    """The observed columns; hostile text is cut to what they hold."""
+    return {
+        "host_id": host.pk,
+        "gone_at": None,
+        "name": facts.name[:255],
+        "description": facts.description,
+        "state": DomainState(facts.state.value),
+        "state_reason": facts.state_reason[:64],
+        "live_id": facts.live_id,
+        "persistent": facts.persistent,
+        "autostart": facts.autostart,
+        "managed_save": facts.managed_save,
+        "vcpus": min(facts.vcpus, LARGEST),
+        "vcpus_max": min(facts.vcpus_max, LARGEST),
+        "memory_mib": min(facts.memory_mib, LARGEST),
+        "memory_max_mib": min(facts.memory_max_mib, LARGEST),
+        "machine": facts.machine[:64],
+        "firmware": facts.firmware[:16],
+        "accelerated": facts.accelerated,
+        "has_screen": any(graphics.kind == "vnc" for graphics in facts.graphics),
+        "xml_sha": facts.xml_sha[:64],
+    }
+
+
+def _belongs_here(row: Domain, host: Host, facts: DomainFacts) -> bool:
+    """Whether the machine is this host's, where two hosts know its UUID.
+
+    While a machine migrates it runs at its source and waits, paused, at its destination; afterwards the source may
+    keep a definition of it that is off. So a host takes it over from another only by running it.
+    """
+    if row.host_id == host.pk or row.gone_at is not None or row.host.gone_at is not None:
+        return True
+    state = DomainState(facts.state.value)
+    return state not in _IDLE and (state == DomainState.RUNNING or row.state in _IDLE)
+
+
+def _disks(row: Domain, disks: Sequence[DiskFacts]) -> list[DomainDisk]:
+    return [
+        DomainDisk(
+            domain=row,
+            target=disk.target[:32],
+            bus=disk.bus[:32],
+            device=disk.device[:16],
+            path=disk.path[:1024],
+            pool_name=disk.pool[:255],
+            volume_name=disk.volume[:255],
+            format=disk.format[:32],
+            readonly=disk.readonly,
+        )
+        for disk in disks
+    ]
+
+
+def _nics(row: Domain, nics: Sequence[NicFacts]) -> list[DomainNic]:
+    return [
+        DomainNic(
+            domain=row,
+            mac=nic.mac[:17],
+            kind=nic.kind[:16],
+            source=nic.source[:255],
+            model=nic.model[:32],
+        )
+        for nic in nics
+    ]
+
+
+def _differ(seen: Sequence[models.Model], known: models.QuerySet[Any]) -> bool:
+    """Whether the devices seen are others than those known; their order does not count."""
+    return sorted(map(_content, seen)) != sorted(map(_content, known))
+
+
+def _content(device: models.Model) -> tuple[Any, ...]:
+    return tuple(getattr(device, field.attname) for field in device._meta.concrete_fields[1:])
+
+
+def _replace(kind: type[DomainDisk] | type[DomainNic], devices: dict[UUID, Any]) -> None:
+    if not devices:
+        return
+    kind._default_manager.filter(domain__uuid__in=devices).delete()
+    kind._default_manager.bulk_create([device for some in devices.values() for device in some])
