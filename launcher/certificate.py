@@ -15,6 +15,7 @@ LIFETIME_DAYS = 825
 RENEW_BEFORE_SECONDS = 90 * 86400
 # Tells a certificate of ours, which we renew, from one that was put there, which we leave alone.
 ISSUER = "KVM Panel self-signed"
+SELF_SIGN = ("openssl", "req", "-x509")
 
 
 def ensure(folder: Path, names: Sequence[str]) -> None:
@@ -24,21 +25,12 @@ def ensure(folder: Path, names: Sequence[str]) -> None:
         return
     with tempfile.TemporaryDirectory(dir=folder) as scratch:  # made with mode 0700
         new_certificate, new_key = Path(scratch, "crt"), Path(scratch, "key")
-        make = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ]
+        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         life = ["-days", str(LIFETIME_DAYS), "-subj", f"/O={ISSUER}/CN={names[0][:64]}"]
         uses = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth"]
         whom = ["-addext", "subjectAltName=" + ",".join(_alternative_name(name) for name in names)]
         files = ["-keyout", str(new_key), "-out", str(new_certificate)]
-        commands.ask([*make, *life, *uses, *whom, *files], what="Making the certificate")
+        commands.ask([*SELF_SIGN, *kind, *life, *uses, *whom, *files], what="Making the certificate")
         new_key.chmod(0o600)
         new_key.replace(key)
         shutil.move(new_certificate, certificate)

@@ -18,11 +18,11 @@ def ensure(layout: Layout) -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     npm = _npm(layout)
-    path = {"PATH": f"{npm.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    path = f"{npm.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"  # npm finds its node there
     with step("Fetching the front end's packages"):
-        commands.show(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            env={**os.environ, **path},
+        commands.ask(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            env={**os.environ, "PATH": path},
             cwd=layout.root,
             what="Fetching the front end's packages",
         )

@@ -27,9 +27,10 @@ def ensure(layout: Layout, requirements: str = RUN) -> None:
         return
     with step(f"Installing Python packages from {requirements}"):
         pip = [str(layout.venv / "bin" / "pip"), "--disable-pip-version-check", "--no-input", "install"]
-        commands.show(
+        commands.show_progress(
             [*pip, "--progress-bar", "off", "-r", requirements],
             cwd=layout.root,
+            telling=("Collecting", "Building", "Installing"),
             what="Installing Python packages",
         )
     _stamp_file(layout.venv).write_text(json.dumps({**stamps, requirements: digest}))

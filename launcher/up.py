@@ -42,16 +42,17 @@ def up(layout: Layout, *, detach: bool, with_hypervisor: bool) -> None:
         services.write_configuration(layout)
         if with_hypervisor:
             hypervisor.ensure(layout.libvirt_socket)
-        admin = _prepare(layout, with_hypervisor=with_hypervisor)
+        prepared = _prepare(layout, with_hypervisor=with_hypervisor)
         try:
             with step("Starting the parts"):
                 supervisor.start(layout)
                 _wait_until_ready(layout)
         except BaseException:
             supervisor.stop(layout)
+            _tell_password(prepared)
             raise
         (layout.run / "panel.json").write_text(json.dumps({"addresses": layout.addresses}))
-        _welcome(layout, admin)
+        _welcome(layout, prepared)
     if not detach:
         say("Ctrl-C stops the panel; virtual machines go on. `bin/panel logs -f` shows what each part says.")
         watch.until_asked_to_stop(layout)
@@ -96,7 +97,7 @@ def _require_port(port: int) -> None:
 
 
 def _prepare(layout: Layout, *, with_hypervisor: bool) -> dict[str, Any]:
-    """Database, static files, first admin and this host, in one process; says what became of the admin."""
+    """Database, static files, first admin and this host, in one process; what `manage.py prepare` says of it."""
     scope = [] if with_hypervisor else ["--no-hypervisor"]
     with step("Preparing the database, static files and this host"):
         answer = commands.ask(
@@ -149,12 +150,20 @@ def _what_is_missing(layout: Layout) -> list[str]:
     return lines
 
 
-def _welcome(layout: Layout, admin: dict[str, Any]) -> None:
+def _welcome(layout: Layout, prepared: dict[str, Any]) -> None:
+    for warning in prepared["warnings"]:
+        say(f"! {warning}")
     say()
     say("The panel is ready:")
     for address in layout.addresses:
         say(f"    {address}")
-    if admin.get("created"):
+    _tell_password(prepared)
+    say()
+
+
+def _tell_password(prepared: dict[str, Any]) -> None:
+    """It is stored hashed: whoever made the first admin must be told now, or never."""
+    admin = prepared["admin"]
+    if admin["created"]:
         say(f"    user name: {admin['username']}")
         say(f"    password:  {admin['password']}   (shown this once)")
-    say()

@@ -16,8 +16,6 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
-ADMIN = "admin"
-
 
 class Command(BaseCommand):
     help = "Migrates, collects static files, makes the first admin and registers this machine."
@@ -27,14 +25,15 @@ class Command(BaseCommand):
         parser.add_argument("--no-hypervisor", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print one line of JSON: whether the admin was made now, with the name and the password if so."""
+        """Print one line of JSON: what `first_admin` says, and warnings about this machine."""
+        admin, warnings = io.StringIO(), io.StringIO()
         call_command("migrate", interactive=False, verbosity=0)
         _collect_static_files()
         if not options["no_hypervisor"]:
-            call_command("prepare_local_host", stderr=self.stderr)
-        said = io.StringIO()
-        call_command("first_admin", username=ADMIN, stdout=said)
-        self.stdout.write(json.dumps({"username": ADMIN, **json.loads(said.getvalue())}))
+            call_command("prepare_local_host", stderr=warnings)
+        call_command("first_admin", stdout=admin)  # last: a password that is made must also be said
+        said = {"admin": json.loads(admin.getvalue()), "warnings": warnings.getvalue().splitlines()}
+        self.stdout.write(json.dumps(said))
 
 
 def _collect_static_files() -> None:
