@@ -1,0 +1,189 @@
+"""Asking for a new machine."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+
+import audit
+from accounts.models import Team, User
+from accounts.permissions import Verb
+from accounts.scoping import require
+from core.errors import Conflict, InvalidInput
+from core.events import publish
+from core.units import GIB, human_bytes, human_mib
+from domains import names
+from domains.models import Domain, DomainState
+from domains.plan import Plan
+from hosts.models import Host
+from networks.models import Network
+from operations import actions as operations
+from operations.models import Operation
+from storage import actions as storage
+from storage.models import Pool, Volume, VolumeKind
+
+MIN_MEMORY_MIB = 64
+MAX_DESCRIPTION = 1000
+# The largest disk that virtio-blk guests of today can be trusted with, and far below what a byte count can hold.
+MAX_DISK_GIB = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDomain:
+    """What a person asks for. `disk_gib` in GiB, `disk_format` "qcow2" or "raw", `firmware` "bios" or "uefi"."""
+
+    host: Host
+    name: str
+    vcpus: int
+    memory_mib: int
+    pool: Pool
+    disk_gib: int
+    disk_format: str = "qcow2"
+    iso: Volume | None = None
+    network: Network | None = None
+    firmware: str = "bios"
+    description: str = ""
+    team: Team | None = None
+    start: bool = True
+
+
+def problems(new: NewDomain) -> Iterator[InvalidInput]:
+    """Everything that is wrong with it, each beside its field."""
+    yield from _identity(new)
+    yield from _sizes(new)
+    yield from _places(new)
+
+
+def _identity(new: NewDomain) -> Iterator[InvalidInput]:
+    if not names.valid(new.name):
+        yield InvalidInput("This name can't be used.", field="name", fix=names.NAME_RULE)
+    elif Domain.objects.present().filter(host=new.host, name=new.name).exists():
+        yield InvalidInput(
+            f"{new.host.name} has a virtual machine of this name already.",
+            field="name",
+            fix="Choose another name.",
+        )
+    if len(new.description) > MAX_DESCRIPTION:
+        yield InvalidInput(f"At most {MAX_DESCRIPTION} characters.", field="description")
+
+
+def _sizes(new: NewDomain) -> Iterator[InvalidInput]:
+    host = new.host
+    if not 1 <= new.vcpus <= max(host.cpus, 1):
+        yield InvalidInput(f"{host.name} has {host.cpus} CPUs: give 1 to {host.cpus} vCPUs.", field="vcpus")
+    if new.memory_mib < MIN_MEMORY_MIB:
+        yield InvalidInput(f"At least {MIN_MEMORY_MIB} MiB.", field="memory_mib")
+    elif new.memory_mib > host.memory_mib:
+        yield InvalidInput(
+            f"{host.name} has only {human_mib(host.memory_mib)} of memory.", field="memory_mib"
+        )
+    if not 1 <= new.disk_gib <= MAX_DISK_GIB:
+        yield InvalidInput(f"Give 1 to {MAX_DISK_GIB:,} GiB.", field="disk_gib")
+    elif new.disk_format == "raw" and new.disk_gib * GIB > new.pool.available_bytes:
+        free = human_bytes(new.pool.available_bytes)
+        yield InvalidInput(
+            f"Pool {new.pool.name} has {free} free.",
+            field="disk_gib",
+            fix="Give less, or choose qcow2, which grows with use.",
+        )
+    elif new.disk_gib * GIB > new.pool.capacity_bytes:
+        size = human_bytes(new.pool.capacity_bytes)
+        yield InvalidInput(f"All of pool {new.pool.name} is {size}.", field="disk_gib", fix="Give less.")
+
+
+def _places(new: NewDomain) -> Iterator[InvalidInput]:
+    host = new.host
+    if not host.up or host.gone_at is not None:
+        yield InvalidInput(f"{host.name} can't be reached now.", field="host", fix="Choose another host.")
+    elif host.maintenance:
+        yield InvalidInput(f"{host.name} is in maintenance.", field="host", fix="Choose another host.")
+    if new.pool.host_id != host.pk or new.pool.gone_at is not None or not new.pool.usable:
+        yield InvalidInput("This pool can't be used on this host now.", field="pool")
+    if new.network is not None and (new.network.host_id != host.pk or not new.network.active):
+        yield InvalidInput("This network isn't active on this host.", field="network")
+    iso = new.iso
+    if iso is not None and not (iso.kind == VolumeKind.ISO and iso.ready and iso.pool.host_id == host.pk):
+        yield InvalidInput("This ISO image isn't ready on this host.", field="iso")
+    if new.disk_format not in ("qcow2", "raw"):
+        yield InvalidInput("Give qcow2 or raw.", field="disk_format")
+    if new.firmware not in ("bios", "uefi"):
+        yield InvalidInput("Give bios or uefi.", field="firmware")
+    elif new.firmware == "uefi" and not host.uefi:
+        yield InvalidInput(f"{host.name} has no UEFI firmware.", field="firmware", fix="Install ovmf on it.")
+
+
+@transaction.atomic
+def create(*, new: NewDomain, actor: User, idempotency_key: str | None = None) -> Operation:
+    """Ask for `new`: its name, UUID, disk and MAC are reserved now, the rest is the operation's work.
+
+    The same key from the same person gives the operation that its first call made.
+    Raises Forbidden, InvalidInput (the first of `problems`) and Conflict where the name is being taken just now.
+    """
+    require(actor, Verb.DOMAIN_CREATE)
+    before = operations.earlier(actor, idempotency_key)
+    if before is not None:
+        return before
+    for problem in problems(new):
+        raise problem
+    domain = _reserve(new, actor)
+    disk = storage.reserve(
+        pool=new.pool,
+        label=f"{new.name} disk",
+        format=new.disk_format,
+        capacity_bytes=new.disk_gib * GIB,
+        kind=VolumeKind.DISK,
+    )
+    plan = Plan(
+        host=new.host.uuid,
+        domain=domain.uuid,
+        name=new.name,
+        description=new.description,
+        vcpus=new.vcpus,
+        memory_mib=new.memory_mib,
+        firmware=new.firmware,
+        disk=disk.uuid,
+        iso=new.iso.uuid if new.iso else None,
+        network=new.network.name if new.network else None,
+        mac=names.fresh_mac(),
+        start=new.start,
+    )
+    audit.record(
+        actor, "domain.create", target=domain, host=new.host.name, vcpus=new.vcpus, memory_mib=new.memory_mib
+    )
+    publish("domains")
+    return operations.submit(
+        "domain.create",
+        title=f"Create {new.name}",
+        target=domain,
+        actor=actor,
+        team=new.team,
+        params=plan.to_params(),
+        idempotency_key=idempotency_key,
+    )
+
+
+def _reserve(new: NewDomain, actor: User) -> Domain:
+    try:
+        with transaction.atomic():
+            return Domain.objects.create(
+                uuid=uuid.uuid4(),
+                host=new.host,
+                name=new.name,
+                description=new.description,
+                owner=actor,
+                team=new.team,
+                state=DomainState.CREATING,
+                vcpus=new.vcpus,
+                vcpus_max=new.vcpus,
+                memory_mib=new.memory_mib,
+                memory_max_mib=new.memory_mib,
+                firmware=new.firmware,
+                accelerated=new.host.kvm,
+            )
+    except IntegrityError:
+        raise Conflict(
+            f"Somebody is creating {new.name} on {new.host.name} just now.", fix="Choose another name."
+        ) from None

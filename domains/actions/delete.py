@@ -1,0 +1,88 @@
+"""Asking for a machine to be deleted, with those of its disks that the person chose."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+import audit
+from accounts.models import User
+from accounts.permissions import Verb
+from accounts.scoping import require
+from core.errors import InvalidInput
+from domains.models import Domain, DomainDisk
+from operations import actions as operations
+from operations.models import Operation
+from storage.models import Volume, VolumeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Deletable:
+    """A disk that may go with its machine; `kept_because` says why it may not, blank where it may."""
+
+    volume: Volume
+    target: str
+    kept_because: str
+
+
+def disks_of(domain: Domain) -> list[Deletable]:
+    """The machine's disks that lie in pools we know; CD-ROM images are not among them."""
+    paths = {disk.path: disk.target for disk in domain.disks.all() if disk.device == "disk" and disk.path}
+    volumes = Volume.objects.present().filter(pool__host=domain.host, path__in=paths).select_related("pool")
+    return [
+        Deletable(volume, paths[volume.path], _kept(volume, domain)) for volume in volumes.order_by("path")
+    ]
+
+
+def _kept(volume: Volume, domain: Domain) -> str:
+    others = DomainDisk.objects.filter(
+        path=volume.path, domain__host=domain.host, domain__gone_at=None
+    ).exclude(domain=domain)
+    other = others.select_related("domain").first()
+    if other is not None:
+        return f"{other.domain.name} uses it, too."
+    backed = Volume.objects.present().filter(pool__host=domain.host, backing_path=volume.path).first()
+    if backed is not None:
+        return f"{backed} is based on it."
+    if volume.kind == VolumeKind.ISO:
+        return "It is an ISO image."
+    return ""
+
+
+@transaction.atomic
+def delete(
+    *, domain: Domain, volumes: Collection[UUID], actor: User, idempotency_key: str | None = None
+) -> Operation:
+    """Ask for the machine to be stopped, undefined and forgotten, and for `volumes` of its disks to be deleted.
+
+    Raises Forbidden, TargetBusy, InvalidInput for a volume that isn't a disk of this machine or that others need.
+    """
+    require(actor, Verb.DOMAIN_DELETE, domain)
+    before = operations.earlier(actor, idempotency_key)
+    if before is not None:
+        return before
+    possible = {disk.volume.uuid: disk for disk in disks_of(domain)}
+    for chosen in volumes:
+        disk = possible.get(chosen)
+        if disk is None:
+            raise InvalidInput("This is not a disk of this virtual machine.", field="volumes")
+        if disk.kept_because:
+            raise InvalidInput(f"{disk.volume} can't be deleted: {disk.kept_because}", field="volumes")
+    labels = [str(possible[chosen].volume) for chosen in volumes]
+    audit.record(actor, "domain.delete", target=domain, disks=labels)
+    return operations.submit(
+        "domain.delete",
+        title=f"Delete {domain.name}",
+        target=domain,
+        actor=actor,
+        team=domain.team,
+        params={
+            "host": str(domain.host.uuid),
+            "domain": str(domain.uuid),
+            "volumes": [str(chosen) for chosen in volumes],
+        },
+        idempotency_key=idempotency_key,
+    )

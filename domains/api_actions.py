@@ -1,0 +1,107 @@
+"""REST for what changes machines: the same actions as the pages'. `Idempotency-Key` makes a repeat harmless."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Field, Router, Schema
+
+from accounts.models import Team
+from accounts.permissions import Verb
+from accounts.scoping import require
+from core.http import idempotency_key, signed_in
+from domains.actions import create as creating
+from domains.actions import delete as deleting
+from domains.actions import power as powering
+from domains.models import Domain
+from domains.power import PowerVerb
+from hosts.models import Host
+from networks.models import Network
+from operations.models import Operation
+from storage.models import Pool, Volume
+
+router = Router(tags=["virtual machines"])
+
+
+class NewDomainIn(Schema):
+    """A new virtual machine. Things on the host are named by their UUIDs; `disk_gib` and `memory_mib` are whole."""
+
+    name: str
+    host: UUID
+    pool: UUID
+    vcpus: int = 1
+    memory_mib: int = 2048
+    disk_gib: int = 5
+    disk_format: str = "qcow2"
+    iso: UUID | None = None
+    network: UUID | None = None
+    firmware: str = "bios"
+    description: str = ""
+    team: int | None = None
+    start: bool = True
+
+
+class DeleteIn(Schema):
+    """Which of the machine's disks go with it."""
+
+    volumes: list[UUID] = Field(default_factory=list)
+
+
+class Accepted(Schema):
+    """The operation that does the work; follow it at `/operations/{operation}`."""
+
+    operation: UUID
+    target: UUID
+    title: str
+    state: str
+
+
+def _accepted(operation: Operation) -> Accepted:
+    return Accepted(
+        operation=operation.pk, target=operation.target_id, title=operation.title, state=operation.state
+    )
+
+
+@router.post("", response={202: Accepted}, summary="Create a virtual machine")
+def create(request: HttpRequest, body: NewDomainIn) -> tuple[int, Accepted]:
+    """202 with the operation; 404 for a host, pool, image or network that you may not see; 422 beside a field."""
+    user = signed_in(request)
+    require(user, Verb.DOMAIN_CREATE)
+    host = get_object_or_404(Host.objects.permitted(user, Verb.HOST_VIEW).present(), uuid=body.host)
+    pools = Pool.objects.permitted(user, Verb.STORAGE_VIEW).present()
+    networks = Network.objects.permitted(user, Verb.NETWORK_VIEW).present()
+    isos = Volume.objects.permitted(user, Verb.STORAGE_VIEW).present()
+    plain = body.dict(exclude={"host", "pool", "iso", "network", "team"})
+    new = creating.NewDomain(
+        host=host,
+        pool=get_object_or_404(pools, host=host, uuid=body.pool),
+        iso=get_object_or_404(isos.select_related("pool"), uuid=body.iso) if body.iso else None,
+        network=get_object_or_404(networks, host=host, uuid=body.network) if body.network else None,
+        team=get_object_or_404(Team, pk=body.team) if body.team is not None else None,
+        **plain,
+    )
+    return 202, _accepted(creating.create(new=new, actor=user, idempotency_key=idempotency_key(request)))
+
+
+@router.post("/{uuid:uuid}/power/{verb}", response={202: Accepted}, summary="Start, shut down, …")
+def power(request: HttpRequest, uuid: UUID, verb: PowerVerb) -> tuple[int, Accepted]:
+    """202 with the operation; 409 where the verb makes no sense in the machine's state."""
+    user = signed_in(request)
+    domains = Domain.objects.permitted(user, Verb.DOMAIN_POWER).present().select_related("host", "team")
+    domain = get_object_or_404(domains, uuid=uuid)
+    operation = powering.power(verb=verb, domain=domain, actor=user, idempotency_key=idempotency_key(request))
+    return 202, _accepted(operation)
+
+
+@router.post("/{uuid:uuid}/delete", response={202: Accepted}, summary="Delete a virtual machine")
+def delete(request: HttpRequest, uuid: UUID, body: DeleteIn) -> tuple[int, Accepted]:
+    """202 with the operation; the machine is forced off first. Disks not named in `volumes` stay."""
+    user = signed_in(request)
+    domains = Domain.objects.permitted(user, Verb.DOMAIN_DELETE).present().select_related("host", "team")
+    domain = get_object_or_404(domains, uuid=uuid)
+    operation = deleting.delete(
+        domain=domain, volumes=body.volumes, actor=user, idempotency_key=idempotency_key(request)
+    )
+    return 202, _accepted(operation)

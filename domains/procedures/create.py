@@ -1,0 +1,125 @@
+"""Making a machine: its disk, its definition, its first start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.db.models.functions import Now
+
+from core.errors import Conflict
+from core.events import publish
+from domains import blueprints
+from domains.models import Domain, DomainState
+from domains.plan import Plan
+from domains.procedures.steps import host_of, refresh
+from hosts.connections import borrow
+from hypervisor.errors import AlreadyInState, NotFound
+from hypervisor.facts import DomainState as Observed
+from operations.procedures import Step, procedure, settled
+from operations.run import Run
+from storage.models import Volume
+from storage.procedures import CreateVolume
+
+
+class CheckHost(Step):
+    """The name may have been taken by virsh since the inventory was read."""
+
+    title = "Check the host"
+
+    def do(self, run: Run) -> None:
+        """Raise Conflict where the name belongs to another domain."""
+        plan = Plan.from_params(run.params)
+        with borrow(host_of(run.params)) as hypervisor:
+            holder = hypervisor.find_domain_by_name(plan.name)
+        if holder not in (None, plan.domain):
+            raise Conflict(
+                f"The host has a virtual machine called {plan.name} already.", fix="Choose another name."
+            )
+
+
+class Define(Step):
+    """libvirt overwrites a domain of the same name and UUID silently; the UUID is ours, so twice is harmless."""
+
+    title = "Define the virtual machine"
+
+    def probe(self, run: Run) -> bool:
+        """Whether the host knows the UUID."""
+        with borrow(host_of(run.params)) as hypervisor:
+            return hypervisor.domain_exists(Plan.from_params(run.params).domain)
+
+    def do(self, run: Run) -> None:
+        """Define it as `blueprints` designs it."""
+        plan, host = Plan.from_params(run.params), host_of(run.params)
+        disk = Volume.objects.get(uuid=plan.disk)
+        iso = Volume.objects.present().filter(uuid=plan.iso).first() if plan.iso else None
+        if plan.iso and iso is None:
+            raise Conflict("The ISO image was deleted.", fix="Choose another one.")
+        with borrow(host) as hypervisor:
+            hypervisor.define_domain(blueprints.design(plan, host=host, disk=disk, iso=iso))
+
+    def undo(self, run: Run) -> None:
+        """Undefine it, where it is there."""
+        domain = Plan.from_params(run.params).domain
+        with borrow(host_of(run.params)) as hypervisor:
+            with suppress(NotFound):
+                hypervisor.undefine_domain(domain)
+
+
+class Start(Step):
+    """Its first start."""
+
+    title = "Start it"
+
+    def probe(self, run: Run) -> bool:
+        """Whether it runs."""
+        with borrow(host_of(run.params)) as hypervisor:
+            return hypervisor.read_domain(Plan.from_params(run.params).domain).state is Observed.RUNNING
+
+    def do(self, run: Run) -> None:
+        """Start it; a start that won the race against this one counts."""
+        with borrow(host_of(run.params)) as hypervisor:
+            try:
+                hypervisor.start_domain(Plan.from_params(run.params).domain)
+            except AlreadyInState:
+                run.log("It was started already.")
+
+    def undo(self, run: Run) -> None:
+        """Pull the plug: nothing in it is worth keeping yet."""
+        domain = Plan.from_params(run.params).domain
+        with borrow(host_of(run.params)) as hypervisor:
+            with suppress(AlreadyInState, NotFound):
+                hypervisor.destroy_domain(domain)
+
+
+class Verify(Step):
+    """Look at what came of it, and write it down."""
+
+    title = "Verify"
+
+    def do(self, run: Run) -> None:
+        """Raise Conflict where it should run and doesn't."""
+        plan = Plan.from_params(run.params)
+        domain = refresh(run.params)
+        if plan.start and domain.state != DomainState.RUNNING:
+            raise Conflict(f"It was started, and is {domain.get_state_display().lower()} now.")
+
+
+@procedure("domain.create")
+def create(params: dict[str, Any]) -> Sequence[Step]:
+    """The steps for a `Plan`."""
+    plan = Plan.from_params(params)
+    start = [Start()] if plan.start else []
+    return [CheckHost(), CreateVolume(plan.disk), Define(), *start, Verify()]
+
+
+@settled("domain.create")
+def forget_if_undone(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
+    """A machine that did not come to be leaves the list."""
+    if succeeded:
+        return
+    plan = Plan.from_params(run.params)
+    Domain.objects.filter(uuid=plan.domain, state=DomainState.CREATING).update(gone_at=Now())
+    publish("domain", plan.domain)
+    publish("domains")

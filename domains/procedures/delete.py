@@ -1,0 +1,63 @@
+"""Deleting a machine, and the disks that were chosen to go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from domains import inventory
+from domains.procedures.steps import host_of
+from hosts.connections import borrow
+from hypervisor.errors import AlreadyInState, NotFound
+from operations.procedures import Step, procedure
+from operations.run import Run
+from storage.procedures import DeleteVolume
+
+
+class PowerOff(Step):
+    """Pull the plug; the person was told so."""
+
+    title = "Force it off"
+
+    def do(self, run: Run) -> None:
+        """What is off or gone already counts as done."""
+        with borrow(host_of(run.params)) as hypervisor:
+            try:
+                hypervisor.destroy_domain(UUID(run.params["domain"]))
+            except (AlreadyInState, NotFound):
+                run.log("It was off already.")
+
+
+class Undefine(Step):
+    """From here there is no way back: the definition is gone with its firmware variables."""
+
+    title = "Remove its definition"
+    point_of_no_return = True
+
+    def probe(self, run: Run) -> bool:
+        """Whether the host has forgotten it."""
+        with borrow(host_of(run.params)) as hypervisor:
+            return not hypervisor.domain_exists(UUID(run.params["domain"]))
+
+    def do(self, run: Run) -> None:
+        """Undefine it."""
+        with borrow(host_of(run.params)) as hypervisor:
+            hypervisor.undefine_domain(UUID(run.params["domain"]))
+
+
+class Forget(Step):
+    """The row stays, with the time when the machine went."""
+
+    title = "Forget it"
+
+    def do(self, run: Run) -> None:
+        """Write it down."""
+        inventory.record_gone(host_of(run.params), UUID(run.params["domain"]))
+
+
+@procedure("domain.delete")
+def delete(params: dict[str, Any]) -> Sequence[Step]:
+    """Disks go after the definition: a machine without disks is worse than disks without a machine."""
+    volumes = [DeleteVolume(UUID(volume)) for volume in params["volumes"]]
+    return [PowerOff(), Undefine(), Forget(), *volumes]

@@ -1,0 +1,45 @@
+"""What the procedures of this room share: how to find the thing an operation is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from core.errors import Conflict
+from domains import inventory
+from domains.models import Domain
+from hosts.connections import borrow
+from hosts.models import Host
+from hypervisor.driver import Hypervisor
+from hypervisor.errors import NotFound
+
+
+def host_of(params: dict[str, Any]) -> Host:
+    """The host that the operation was submitted for. Raises Conflict where it was removed since."""
+    host = Host.objects.present().filter(uuid=params["host"]).first()
+    if host is None:
+        raise Conflict("The host was removed from the panel.")
+    return host
+
+
+@contextmanager
+def domain_on_host(params: dict[str, Any]) -> Iterator[tuple[Hypervisor, UUID]]:
+    """An open connection and the machine's UUID; a machine that is gone is forgotten and told as Conflict."""
+    host, domain = host_of(params), UUID(params["domain"])
+    with borrow(host) as hypervisor:
+        try:
+            yield hypervisor, domain
+        except NotFound:
+            if hypervisor.domain_exists(domain):
+                raise
+            inventory.record_gone(host, domain)
+            raise Conflict("The virtual machine is not on its host any more.") from None
+
+
+def refresh(params: dict[str, Any]) -> Domain:
+    """Read the machine now, so that the operation's end and the page agree without waiting for the event."""
+    host = host_of(params)
+    with borrow(host) as hypervisor:
+        return inventory.record_domain(host, hypervisor.read_domain(UUID(params["domain"])))
