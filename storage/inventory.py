@@ -1,0 +1,134 @@
+"""The only writer of what was observed of pools and volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from core.events import publish
+from core.reconcile import LARGEST, reconcile
+from hosts.models import Host
+from hypervisor.facts import PoolFacts, VolumeFacts
+from hypervisor.specs import ImageFormat
+from storage.models import Pool, Volume
+
+# A list that was asked for before we made or deleted a volume may be recorded after it.
+SETTLING = timedelta(seconds=10)
+
+
+def record_pools(host: Host, facts: list[PoolFacts]) -> None:
+    """All pools of `host`, as it told them just now; one that is missing is marked as gone."""
+    _record_pools(Pool.objects.filter(host=host), host, facts)
+
+
+def record_pool(host: Host, fact: PoolFacts) -> None:
+    """One pool, as `host` told it just now; says nothing of the others."""
+    _record_pools(Pool.objects.filter(host=host, uuid=fact.uuid), host, [fact])
+
+
+def record_volumes(pool: Pool, facts: list[VolumeFacts]) -> None:
+    """All volumes of `pool`, as its host told them just now; one that is missing is marked as gone."""
+    _record_volumes(pool.volumes.all(), pool, facts, spared=_unsettled)
+
+
+def record_volume(pool: Pool, fact: VolumeFacts) -> None:
+    """One volume, as the host told it just now; says nothing of the others."""
+    _record_volumes(pool.volumes.filter(name=fact.name), pool, [fact], spared=lambda volume: False)
+
+
+def record_volume_gone(pool: Pool, name: str) -> None:
+    """The volume is not there (any more)."""
+    if pool.volumes.filter(name=name, gone_at=None).update(gone_at=Now(), ready=False):
+        tell(pool)
+
+
+def tell(pool: Pool) -> None:
+    """Push the change to pages that show this pool, or all of them."""
+    publish("pool", pool.uuid)
+    publish("storage")
+
+
+def _record_pools(rows: QuerySet[Pool], host: Host, facts: list[PoolFacts]) -> None:
+    changes = reconcile(
+        rows,
+        {fact.uuid: fact for fact in facts},
+        key="uuid",
+        columns=_pool_columns,
+        fixed={"host": host},
+    )
+    for pool in [*changes.added, *changes.changed, *changes.gone]:
+        publish("pool", pool.uuid)
+    if changes:
+        publish("storage")
+
+
+def _pool_columns(fact: PoolFacts, row: Pool | None) -> dict[str, Any]:
+    return {
+        "name": fact.name[:255],
+        "kind": fact.kind[:32],
+        "state": fact.state.value,
+        "path": fact.path[:1024],
+        "capacity_bytes": min(fact.capacity_bytes, LARGEST),
+        "allocation_bytes": min(fact.allocation_bytes, LARGEST),
+        "available_bytes": min(fact.available_bytes, LARGEST),
+    }
+
+
+def _record_volumes(
+    rows: QuerySet[Volume], pool: Pool, facts: list[VolumeFacts], *, spared: Callable[[Volume], bool]
+) -> None:
+    changes = reconcile(
+        rows,
+        {fact.name[:255]: fact for fact in facts},
+        key="name",
+        columns=_volume_columns,
+        fixed={"pool": pool},
+        spared=spared,
+    )
+    if changes:
+        tell(pool)
+
+
+def _unsettled(volume: Volume) -> bool:
+    """Whether we are making it, or made or deleted it a moment ago."""
+    if not volume.ours:
+        return False
+    if not volume.ready and volume.gone_at is None:
+        return True
+    moment = volume.gone_at or volume.seen_at
+    return moment is not None and timezone.now() - moment < SETTLING
+
+
+def _volume_columns(fact: VolumeFacts, row: Volume | None) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "path": fact.path[:1024],
+        "format": fact.format[:32],
+        "capacity_bytes": min(fact.capacity_bytes, LARGEST),
+        "allocation_bytes": min(fact.allocation_bytes, LARGEST),
+        "backing_path": fact.backing_path[:1024],
+        "details": {
+            "physical_bytes": fact.physical_bytes,
+            "compat": fact.compat,
+            "features": list(fact.features),
+        },
+    }
+    if row is not None and row.ours:
+        _distrust(columns, fact, row)
+    return columns
+
+
+def _distrust(columns: dict[str, Any], fact: VolumeFacts, row: Volume) -> None:
+    """Keep what we made, or found by looking at the bytes before anybody could use them.
+
+    The guest owns a raw disk's bytes: with the header of another format in them it would make libvirt say any size and
+    any backing file.
+    """
+    columns["format"] = row.format
+    if row.format == ImageFormat.RAW and fact.format != ImageFormat.RAW:
+        columns |= {"capacity_bytes": min(fact.physical_bytes, LARGEST), "backing_path": ""}
+        columns["details"] |= {"compat": "", "features": []}
