@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
 
@@ -33,25 +32,31 @@ def submit(
     same transaction. With an `idempotency_key` seen before, the operation it made is returned.
     Raises TargetBusy while another operation on the same target is active.
     """
-    target_kind, target_id = target._meta.model_name or "", target.uuid  # type: ignore[attr-defined]
-    try:
-        with transaction.atomic():
-            operation = Operation.objects.create(
-                kind=kind,
-                title=title,
-                target_kind=target_kind,
-                target_id=target_id,
-                target_name=str(target),
-                actor=actor,
-                team=team,
-                params=params,
-                idempotency_key=idempotency_key,
-            )
-    except IntegrityError:
-        return _already(target_kind, target_id, actor, idempotency_key)
-    journal.tell(operation.pk)
-    transaction.on_commit(lambda: queue.enqueue(operation.pk))
-    return operation
+    operation = Operation(
+        kind=kind,
+        title=title,
+        target_kind=target._meta.model_name or "",
+        target_id=target.uuid,  # type: ignore[attr-defined]
+        target_name=str(target),
+        actor=actor,
+        team=team,
+        params=params,
+        idempotency_key=idempotency_key,
+    )
+    # Twice, because the operation that was in the way may end between our refusal and our look at it.
+    for _ in range(2):
+        try:
+            with transaction.atomic():
+                operation.save(force_insert=True)
+        except IntegrityError:
+            same = _in_the_way(operation)
+            if same is not None:
+                return same
+        else:
+            journal.tell_all(operation)
+            transaction.on_commit(lambda: queue.enqueue(operation.pk))
+            return operation
+    raise Conflict("Something else began here at the same moment.", fix="Try again.")
 
 
 def earlier(actor: User, idempotency_key: str | None) -> Operation | None:
@@ -61,13 +66,19 @@ def earlier(actor: User, idempotency_key: str | None) -> Operation | None:
     return Operation.objects.filter(idempotency_key=idempotency_key, actor=actor).first()
 
 
-def _already(kind: str, key: UUID, actor: User | None, idempotency_key: str | None) -> Operation:
-    same = earlier(actor, idempotency_key) if actor else None
-    if same is not None:
-        return same
-    other = Operation.objects.active().about(kind, key).first()
+def _in_the_way(operation: Operation) -> Operation | None:
+    """The operation that the same click or call made before; None where nothing is in the way (any more)."""
+    if operation.idempotency_key:
+        same: Operation | None = Operation.objects.filter(idempotency_key=operation.idempotency_key).first()
+        if same is not None and same.actor_id == operation.actor_id:
+            return same
+        if same is not None:
+            raise Conflict(
+                "This key was used before, by somebody else.", fix="Send the request with a new key."
+            )
+    other = Operation.objects.active().about(operation.target_kind, operation.target_id).first()
     if other is None:
-        raise Conflict("This key was used before, by somebody else.", fix="Send the request with a new key.")
+        return None
     raise TargetBusy(
         f"Another operation is still at work here: {other.title}.",
         operation_id=str(other.pk),
@@ -77,15 +88,19 @@ def _already(kind: str, key: UUID, actor: User | None, idempotency_key: str | No
 
 @transaction.atomic
 def cancel(*, operation: Operation, actor: User) -> Operation:
-    """Ask for the operation to stop; it ends at its next step's border and takes back what it did."""
+    """Ask for the operation to stop; it ends at its next step's border and takes back what it did.
+
+    Asking twice is asking once. Raises Conflict where it ended, or has passed its point of no return.
+    """
     require(actor, Verb.OPERATION_CANCEL, operation)
-    asked = Operation.objects.filter(pk=operation.pk, state__in=ACTIVE).update(cancel_requested=True)
-    if not asked:
-        raise Conflict("It has ended already.")
-    audit.record(actor, "operation.cancel", target=operation)
+    still = Operation.objects.filter(pk=operation.pk, state__in=ACTIVE, committed=False)
     # One that waits to be tried again need not wait for that.
-    Operation.objects.filter(pk=operation.pk, state=OperationState.QUEUED).update(not_before=None)
-    journal.tell(operation.pk)
-    transaction.on_commit(lambda: queue.enqueue(operation.pk))
+    if not still.update(cancel_requested=True, not_before=None):
+        raise Conflict("It can't be cancelled any more: it has ended, or passed the point of no return.")
+    if not operation.cancel_requested:
+        audit.record(actor, "operation.cancel", target=operation)
     operation.refresh_from_db()
+    journal.tell_all(operation)
+    if operation.state == OperationState.QUEUED:
+        transaction.on_commit(lambda: queue.enqueue(operation.pk))
     return operation

@@ -11,11 +11,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
-from core.errors import Conflict, PanelError, Unavailable
-from hypervisor.errors import AccessDenied, Busy, HypervisorError, NoSpace, Unreachable, Unsupported
+from core.errors import Conflict, Forbidden
 from operations import journal
+from operations.failures import Failure, explain
 from operations.heartbeat import Heartbeat
 from operations.models import Operation, OperationState, OperationStep, StepState
 from operations.procedures import Step, on_settled, steps_of
@@ -24,108 +24,129 @@ from operations.run import Cancelled, Run
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
+BACK_OFF = timedelta(seconds=5)
 # An operation that takes its worker down with it must not go round for ever.
 CLAIMS = 6
-FIXES: dict[type[HypervisorError], str] = {
-    Unreachable: "Check that the host is up and that libvirtd runs on it.",
-    Busy: "Something else works on it. Try again in a moment.",
-    NoSpace: "Free some space in the pool, or choose another one.",
-    AccessDenied: "The host refused. Check the rights of the panel's user and of the storage folder there.",
-    Unsupported: "This host's libvirt or QEMU can't do this.",
-}
+# Nothing that happens after one of these can be written down: stop, and let the lease run out.
+STOP = (journal.LeaseLost, OperationalError, InterfaceError)
+
 Pairs = list[tuple[Step, OperationStep]]
 
 
 def execute(operation_id: UUID) -> None:
     """Take the operation if it is due, and run it. Returns quietly where another worker has it."""
-    operation = journal.claim(operation_id)
-    if operation is None:
-        return
-    structlog.contextvars.bind_contextvars(operation=str(operation.pk), kind=operation.kind)
-    try:
-        with Heartbeat(operation):
-            _execute(operation)
-    except journal.LeaseLost:
-        log.warning("lease lost")
-    finally:
-        structlog.contextvars.unbind_contextvars("operation", "kind")
+    with structlog.contextvars.bound_contextvars(operation=str(operation_id)):
+        try:
+            operation = journal.claim(operation_id)
+            if operation is not None:
+                with Heartbeat(operation):
+                    _execute(operation)
+        except STOP as error:
+            log.warning("gave the operation up; the next attempt goes on from the journal", error=repr(error))
 
 
 def _execute(operation: Operation) -> None:
+    pairs = _pair_up(operation)
+    if pairs is None:
+        _settle(
+            operation, OperationState.FAILED, error="This version of the panel does not know how to do this."
+        )
+    elif operation.undoing:
+        _undo(operation, pairs)
+    else:
+        _attempt(operation, pairs)
+
+
+def _pair_up(operation: Operation) -> Pairs | None:
+    """Each step with its row; None where the code of today does not fit the operation."""
     try:
         steps = steps_of(operation.kind, operation.params)
-        pairs = list(zip(steps, journal.lay_out(operation, [s.title for s in steps]), strict=True))
-    except Exception:
-        log.exception("an operation that no code understands")
-        journal.finish(operation, OperationState.FAILED, error="This panel does not know how to do this.")
-        return
-    if operation.undoing:
-        _undo(operation, pairs)
-        return
-    if operation.attempts > CLAIMS:
-        _failed(operation, pairs, Conflict("Every worker that took this died at it."))
-        return
-    try:
-        _advance(operation, pairs)
-    except Cancelled:
-        _turn_back(operation, pairs, error="", fix="")
-    except journal.LeaseLost:
+    except STOP:
         raise
+    except Exception:
+        log.exception("no procedure for this operation", kind=operation.kind)
+        return None
+    rows = journal.lay_out(operation, [step.title for step in steps])
+    if len(rows) != len(steps):
+        log.error("the procedure has other steps than when the operation began", kind=operation.kind)
+        return None
+    return list(zip(steps, rows, strict=True))
+
+
+def _attempt(operation: Operation, pairs: Pairs) -> None:
+    try:
+        _check_sane(operation)
+        _advance(operation, pairs)
+    except STOP:
+        raise
+    except Cancelled:
+        _turn_back(operation, pairs)
     except Exception as error:  # noqa: BLE001  (every failure of a step must end in a state that people can read)
-        _failed(operation, pairs, error)
+        _failed(operation, pairs, explain(error))
     else:
         _settle(operation, OperationState.SUCCEEDED)
 
 
+def _check_sane(operation: Operation) -> None:
+    if operation.attempts > CLAIMS:
+        raise Conflict(
+            "Every worker that took this died at it.", fix="Tell your operator; the logs tell more."
+        )
+    if operation.actor is not None and not operation.actor.is_active and not operation.committed:
+        raise Forbidden("The person who asked for this may not sign in any more.")
+
+
 def _advance(operation: Operation, pairs: Pairs) -> None:
+    whole = sum(step.weight for step, _ in pairs)
+    before = 0
     for step, row in pairs:
+        run = Run(operation, start=before / whole, share=step.weight / whole)
+        before += step.weight
         if row.state == StepState.DONE:
             continue
-        run = Run(operation, heed_cancel=not _committed(pairs))
         run.check_cancelled()
-        share = 100 * row.position // len(pairs)
-        journal.mark(operation, row, StepState.RUNNING, progress=share, message=step.title)
+        if step.point_of_no_return and not journal.commit(operation):
+            raise Cancelled
+        journal.mark(operation, row, StepState.RUNNING, progress=run.percent(0), message="")
         if not step.probe(run):
             step.do(run)
         journal.mark(operation, row, StepState.DONE)
 
 
-def _committed(pairs: Pairs) -> bool:
-    return any(
-        step.point_of_no_return and row.state in (StepState.DONE, StepState.RUNNING) for step, row in pairs
-    )
-
-
-def _failed(operation: Operation, pairs: Pairs, error: Exception) -> None:
-    message, fix, passing = _words(error)
-    if passing and operation.attempts < ATTEMPTS:
-        journal.put_back(operation, after=timedelta(seconds=5 * 2**operation.attempts), error=message)
+def _failed(operation: Operation, pairs: Pairs, failure: Failure) -> None:
+    if not operation.committed and journal.cancel_requested(operation):
+        _turn_back(operation, pairs)
+        return
+    if failure.passing and operation.attempts < ATTEMPTS:
+        _try_later(operation, failure)
         return
     for _, row in pairs:
         if row.state == StepState.RUNNING:
+            journal.say(operation, f"{row.title}: {failure.message}")
             journal.mark(operation, row, StepState.FAILED)
-    if _committed(pairs) or any(s.point_of_no_return and r.state == StepState.FAILED for s, r in pairs):
+    if operation.committed:
         rest = ", ".join(row.title for _, row in pairs if row.state != StepState.DONE)
-        _settle(operation, OperationState.FAILED, error=message, fix=fix, left_behind=f"Not done: {rest}")
+        _settle(
+            operation,
+            OperationState.FAILED,
+            error=failure.message,
+            fix=failure.fix,
+            left_behind=f"Not done: {rest}",
+        )
         return
-    _turn_back(operation, pairs, error=message, fix=fix)
+    _turn_back(operation, pairs, failure)
 
 
-def _words(error: Exception) -> tuple[str, str, bool]:
-    """What to show, what to do about it, and whether it may pass by itself."""
-    if isinstance(error, HypervisorError):
-        fix = next((text for kind, text in FIXES.items() if isinstance(error, kind)), "")
-        return str(error), fix, isinstance(error, (Unreachable, Busy))
-    if isinstance(error, PanelError):
-        return error.message, error.fix, isinstance(error, Unavailable)
-    log.error("a step broke", exc_info=error)
-    return f"The panel broke: {type(error).__name__}.", "Tell your operator; the log has the details.", False
+def _try_later(operation: Operation, failure: Failure) -> None:
+    after = BACK_OFF * 2**operation.attempts
+    journal.say(operation, f"{failure.message} Trying again in {after.seconds} s.")
+    journal.put_back(operation, after=after, message=failure.message)
 
 
-def _turn_back(operation: Operation, pairs: Pairs, *, error: str, fix: str) -> None:
-    journal.write(
-        operation, undoing=True, error=error, fix=fix, message="Taking back what was done", attempts=0
-    )
+def _turn_back(operation: Operation, pairs: Pairs, failure: Failure | None = None) -> None:
+    """Take everything back; without a failure a person asked for it."""
+    reason = {"error": failure.message, "fix": failure.fix} if failure else {}
+    journal.write(operation, undoing=True, attempts=0, message="", **reason)
     _undo(operation, pairs)
 
 
@@ -134,28 +155,48 @@ def _undo(operation: Operation, pairs: Pairs) -> None:
     for step, row in reversed(pairs):
         if row.state in (StepState.PENDING, StepState.UNDONE):
             continue
-        if operation.attempts > CLAIMS:
-            left.append(f"{row.title}: every worker that tried to take this back died.")
-            continue
-        try:
-            step.undo(Run(operation, heed_cancel=False))
-        except journal.LeaseLost:
-            raise
-        except Exception as error:  # noqa: BLE001  (one thing that can't be taken back must not keep the others)
-            message, _, passing = _words(error)
-            if passing and operation.attempts < ATTEMPTS:
-                journal.put_back(operation, after=timedelta(seconds=5 * 2**operation.attempts), error=message)
-                return
-            left.append(f"{row.title}: {message}")
-        else:
+        failure = _undo_one(operation, step, row)
+        if failure is None:
             journal.mark(operation, row, StepState.UNDONE)
+        elif failure.passing and operation.attempts < ATTEMPTS:
+            _try_later(operation, failure)
+            return
+        else:
+            left.append(f"{row.title}: {failure.message}")
     state = OperationState.FAILED if operation.error else OperationState.CANCELLED
     _settle(operation, state, left_behind="\n".join(left))
 
 
-@transaction.atomic
+def _undo_one(operation: Operation, step: Step, row: OperationStep) -> Failure | None:
+    if operation.attempts > CLAIMS:
+        return Failure(message="every worker that tried to take this back died.", fix="", passing=False)
+    journal.write(operation, message=f"Taking back: {row.title}"[:255])
+    journal.tell(operation)
+    try:
+        step.undo(Run(operation))
+    except STOP:
+        raise
+    except Exception as error:  # noqa: BLE001  (one thing that can't be taken back must not keep the others)
+        return explain(error)
+    return None
+
+
 def _settle(operation: Operation, state: OperationState, **changes: str) -> None:
-    journal.finish(operation, state, **changes)
+    """End it, with what the room wants to write in the same transaction."""
     hook = on_settled(operation.kind)
-    if hook is not None:
-        hook(Run(operation), state == OperationState.SUCCEEDED)
+    try:
+        with transaction.atomic():
+            if hook is not None:
+                hook(Run(operation), state == OperationState.SUCCEEDED)
+            journal.finish(operation, state, **changes)
+    except STOP:
+        raise
+    except Exception as error:  # noqa: BLE001  (a defect in the hook must not keep the target locked for ever)
+        failure = explain(error)
+        left = [
+            changes.get("left_behind", ""),
+            f"The inventory was not brought up to date: {failure.message}",
+        ]
+        changes["left_behind"] = "\n".join(filter(None, left))
+        changes.setdefault("error", operation.error or failure.message)
+        journal.finish(operation, OperationState.FAILED, **changes)

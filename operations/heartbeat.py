@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-from django.db import connection
+import structlog
+from django.db import DatabaseError, InterfaceError, connection
 
 from operations import journal
 from operations.models import Operation
 
-EVERY_S = journal.LEASE.total_seconds() / 3
+log = structlog.get_logger(__name__)
 
 
 class Heartbeat:
@@ -18,6 +19,7 @@ class Heartbeat:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = Operation(pk=operation.pk, epoch=operation.epoch)
+        self._every_s = journal.LEASE.total_seconds() / 3
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"lease {operation.pk}", daemon=True)
 
@@ -32,9 +34,17 @@ class Heartbeat:
 
     def _beat(self) -> None:
         try:
-            while not self._stop.wait(EVERY_S):
-                journal.renew(self._operation)
+            while not self._stop.wait(self._every_s):
+                self._renew()
         except journal.LeaseLost:
             pass  # the main thread learns it at its next write
         finally:
+            connection.close()
+
+    def _renew(self) -> None:
+        try:
+            journal.renew(self._operation)
+        except (DatabaseError, InterfaceError) as error:
+            # A cut line or a locked file: with a new connection the next beat may still be in time.
+            log.warning("could not renew the lease", error=str(error))
             connection.close()

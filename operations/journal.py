@@ -11,9 +11,21 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from core.events import publish
-from operations.models import ACTIVE, Operation, OperationLog, OperationState, OperationStep, StepState
+from operations.models import (
+    ACTIVE,
+    Operation,
+    OperationLog,
+    OperationQuerySet,
+    OperationState,
+    OperationStep,
+    StepState,
+)
 
 LEASE = timedelta(seconds=15)
+# How long a message may be under way before the sweeper sends another: with an empty queue it must have been lost,
+# behind others it most likely waits its turn, and each copy would make the queue longer.
+SILENT = LEASE
+SILENT_IN_QUEUE = timedelta(minutes=2)
 
 
 class LeaseLost(Exception):
@@ -22,9 +34,7 @@ class LeaseLost(Exception):
 
 def claim(operation_id: UUID) -> Operation | None:
     """Take the operation if it is due and nobody holds it; None otherwise. One conditional UPDATE decides."""
-    due = Q(state=OperationState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
-    abandoned = Q(state=OperationState.RUNNING, lease_until__lt=Now())
-    taken = Operation.objects.filter(due | abandoned, pk=operation_id).update(
+    taken = Operation.objects.filter(_due() | _abandoned(), pk=operation_id).update(
         state=OperationState.RUNNING,
         epoch=F("epoch") + 1,
         attempts=F("attempts") + 1,
@@ -33,15 +43,15 @@ def claim(operation_id: UUID) -> Operation | None:
     )
     if not taken:
         return None
-    tell(operation_id)
-    return Operation.objects.select_related("actor", "team").get(pk=operation_id)
+    operation: Operation = Operation.objects.select_related("actor").get(pk=operation_id)
+    tell_all(operation)
+    return operation
 
 
 def write(operation: Operation, **changes: Any) -> None:
     """Change the row and renew the lease, if the lease is still ours. Raises LeaseLost."""
     changes.setdefault("lease_until", Now() + LEASE)
-    held = Operation.objects.filter(pk=operation.pk, epoch=operation.epoch, state=OperationState.RUNNING)
-    if not held.update(**changes):
+    if not _held(operation).update(**changes):
         raise LeaseLost(operation.pk)
     for name, value in changes.items():
         if not isinstance(value, models.expressions.Combinable):
@@ -53,15 +63,26 @@ def renew(operation: Operation) -> None:
     write(operation)
 
 
+def commit(operation: Operation) -> bool:
+    """Pass the point of no return. False where a person asked to cancel before: one conditional UPDATE decides."""
+    if operation.committed:
+        return True
+    if not _held(operation).filter(cancel_requested=False).update(committed=True):
+        renew(operation)
+        return False
+    operation.committed = True
+    return True
+
+
 @transaction.atomic
 def lay_out(operation: Operation, titles: list[str]) -> list[OperationStep]:
     """The step rows, written at the first attempt and read at later ones."""
     renew(operation)
-    rows = list(operation.steps.all())
-    if not rows:
-        rows = [OperationStep(operation=operation, position=i, title=title) for i, title in enumerate(titles)]
-        OperationStep.objects.bulk_create(rows)
-    tell(operation.pk)
+    if not operation.steps.exists():
+        OperationStep.objects.bulk_create(
+            OperationStep(operation=operation, position=i, title=title[:160])
+            for i, title in enumerate(titles)
+        )
     return list(operation.steps.all())
 
 
@@ -69,23 +90,21 @@ def lay_out(operation: Operation, titles: list[str]) -> list[OperationStep]:
 def mark(operation: Operation, row: OperationStep, state: StepState, **changes: Any) -> None:
     """Journal a step's state, with `changes` to the operation itself."""
     write(operation, **changes)
-    moment: dict[str, Any] = {"state": state}
-    if state == StepState.RUNNING:
-        moment["started_at"] = Now()
-    else:
-        moment["finished_at"] = Now()
-    OperationStep.objects.filter(pk=row.pk).update(**moment)
+    moment = "started_at" if state == StepState.RUNNING else "finished_at"
+    OperationStep.objects.filter(pk=row.pk).update(state=state, **{moment: Now()})
     row.state = state
-    tell(operation.pk)
+    tell(operation)
 
 
+@transaction.atomic
 def say(operation: Operation, text: str) -> None:
     """Add a line to the log."""
+    renew(operation)
     OperationLog.objects.create(operation=operation, text=text[:2000])
-    tell(operation.pk)
+    tell(operation)
 
 
-def put_back(operation: Operation, *, after: timedelta, error: str) -> None:
+def put_back(operation: Operation, *, after: timedelta, message: str) -> None:
     """Give the operation up for now; the sweeper brings it back when it is due."""
     write(
         operation,
@@ -93,9 +112,9 @@ def put_back(operation: Operation, *, after: timedelta, error: str) -> None:
         not_before=Now() + after,
         lease_until=None,
         enqueued_at=None,
-        message=error[:255],
+        message=message[:255],
     )
-    tell(operation.pk)
+    tell_all(operation)
 
 
 def finish(operation: Operation, state: OperationState, **changes: Any) -> None:
@@ -103,7 +122,7 @@ def finish(operation: Operation, state: OperationState, **changes: Any) -> None:
     if state == OperationState.SUCCEEDED:
         changes["progress"] = 100
     write(operation, state=state, finished_at=Now(), lease_until=None, message="", **changes)
-    tell(operation.pk)
+    tell_all(operation)
 
 
 def cancel_requested(operation: Operation) -> bool:
@@ -111,20 +130,36 @@ def cancel_requested(operation: Operation) -> bool:
     return Operation.objects.filter(pk=operation.pk, cancel_requested=True).exists()
 
 
-def due() -> list[UUID]:
+def lost(*, silent_for: timedelta) -> list[UUID]:
     """Operations that should be with a worker and, as far as the database can tell, are not."""
-    stale = Now() - LEASE
-    waiting = Q(state=OperationState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
-    lost = waiting & (Q(enqueued_at=None) | Q(enqueued_at__lt=stale))
-    abandoned = Q(state=OperationState.RUNNING, lease_until__lt=Now())
-    return list(
-        Operation.objects.filter(lost | abandoned, state__in=ACTIVE)
-        .order_by("created_at")
-        .values_list("pk", flat=True)[:500]
-    )
+    unheard = _due() & (Q(enqueued_at=None) | Q(enqueued_at__lt=Now() - silent_for))
+    rows = Operation.objects.filter(unheard | _abandoned(), state__in=ACTIVE)
+    return list(rows.order_by("created_at").values_list("pk", flat=True)[:500])
 
 
-def tell(operation_id: UUID) -> None:
-    """Push the change to whoever looks at the operation, at the list, or at the number in the top bar."""
-    publish("operation", operation_id)
+def tell(operation: Operation) -> None:
+    """Push the change to who looks at the operation, and to the drawer of the person who asked for it."""
+    publish("operation", operation.pk)
+    if operation.actor_id is not None:
+        publish("drawer", str(operation.actor_id))
+
+
+def tell_all(operation: Operation) -> None:
+    """The same, and to who looks at lists: it began, waits, or ended."""
+    tell(operation)
     publish("operations")
+
+
+def _held(operation: Operation) -> OperationQuerySet:
+    held: OperationQuerySet = Operation.objects.filter(
+        pk=operation.pk, epoch=operation.epoch, state=OperationState.RUNNING
+    )
+    return held
+
+
+def _due() -> Q:
+    return Q(state=OperationState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
+
+
+def _abandoned() -> Q:
+    return Q(state=OperationState.RUNNING, lease_until__lt=Now())

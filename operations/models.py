@@ -72,6 +72,8 @@ class Operation(models.Model):
     left_behind = models.TextField(blank=True)
     undoing = models.BooleanField(default=False)
     cancel_requested = models.BooleanField(default=False)
+    # Past the point of no return: it can't be cancelled, and a failure is not taken back.
+    committed = models.BooleanField(default=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -98,6 +100,8 @@ class Operation(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-created_at", "-id"], name="operation_newest"),
             models.Index(fields=["target_kind", "target_id", "-created_at"], name="operation_of_target"),
+            models.Index(fields=["actor", "-created_at"], name="operation_of_actor"),
+            models.Index(fields=["team", "-created_at"], name="operation_of_team"),
             models.Index(fields=["state"], condition=Q(state__in=ACTIVE), name="operation_active"),
         ]
 
@@ -108,6 +112,11 @@ class Operation(models.Model):
     def active(self) -> bool:
         """Whether it waits or runs."""
         return self.state in ACTIVE
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether asking it to stop makes sense now."""
+        return self.active and not (self.cancel_requested or self.committed or self.undoing)
 
 
 class OperationStep(models.Model):

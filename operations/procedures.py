@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from operations.run import Run
@@ -17,9 +17,11 @@ class Step(ABC):
     never began. They raise `HypervisorError` or `PanelError`; anything else is a defect and is shown as one.
     """
 
-    title: ClassVar[str]
-    # After such a step there is no way back: cancel is refused and a failure is not undone.
-    point_of_no_return: ClassVar[bool] = False
+    title: str
+    # How much of the operation's progress this step is, beside the others.
+    weight: int = 1
+    # From such a step on there is no way back: cancel is refused and a failure is not undone.
+    point_of_no_return: bool = False
 
     def probe(self, run: Run) -> bool:
         """Whether the effect is there already."""

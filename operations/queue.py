@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,3 +22,10 @@ def enqueue(operation_id: UUID) -> None:
         current_app.send_task("operations.run", args=[str(operation_id)], retry=False)
     except OperationalError as error:
         log.warning("queue unreachable; the sweeper will bring the operation back", error=str(error))
+
+
+def waiting() -> int:
+    """How many messages no worker has taken yet. Raises kombu's OperationalError."""
+    with current_app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(current_app.conf.task_default_queue, passive=True).message_count)

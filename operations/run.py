@@ -16,12 +16,16 @@ class Cancelled(Exception):
 
 
 class Run:
-    """One attempt at one operation. `params` are those it was submitted with."""
+    """One attempt at one operation. `params` are those it was submitted with.
 
-    def __init__(self, operation: Operation, *, heed_cancel: bool = True) -> None:
+    The current step is the part of the operation from `start` on that is `share` long, both as fractions of 1.
+    """
+
+    def __init__(self, operation: Operation, *, start: float = 0.0, share: float = 1.0) -> None:
         self.operation = operation
         self.params: dict[str, Any] = operation.params
-        self.heed_cancel = heed_cancel
+        self._start = start
+        self._share = share
         self._said = 0.0
 
     def log(self, text: str) -> None:
@@ -35,12 +39,16 @@ class Run:
             return
         self._said = now
         self.check_cancelled()
-        journal.write(
-            self.operation, progress=round(min(max(fraction, 0.0), 1.0) * 100), message=message[:255]
-        )
-        journal.tell(self.operation.pk)
+        journal.write(self.operation, progress=self.percent(fraction), message=message[:255])
+        journal.tell(self.operation)
+
+    def percent(self, fraction: float) -> int:
+        """How far the whole operation is when the current step is that far."""
+        return round(100 * (self._start + self._share * min(max(fraction, 0.0), 1.0)))
 
     def check_cancelled(self) -> None:
         """Raise Cancelled where a person asked for it and there still is a way back."""
-        if self.heed_cancel and journal.cancel_requested(self.operation):
+        if self.operation.committed or self.operation.undoing:
+            return
+        if journal.cancel_requested(self.operation):
             raise Cancelled

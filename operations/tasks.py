@@ -18,5 +18,6 @@ def run(operation_id: str) -> None:
 @shared_task(name="operations.sweep")
 def sweep() -> None:
     """Bring back what the queue lost and what a dead worker held."""
-    for operation_id in journal.due():
+    silent_for = journal.SILENT_IN_QUEUE if queue.waiting() else journal.SILENT
+    for operation_id in journal.lost(silent_for=silent_for):
         queue.enqueue(operation_id)

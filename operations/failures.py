@@ -1,0 +1,44 @@
+"""A step's exception as words for people, and whether it may pass by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from core.errors import PanelError, Unavailable
+from hypervisor.errors import AccessDenied, Busy, HypervisorError, NoSpace, Unreachable, Unsupported
+
+log = structlog.get_logger(__name__)
+
+FIXES: dict[type[HypervisorError], str] = {
+    Unreachable: "Check that the host is up and that libvirtd runs on it.",
+    Busy: "Something else works on it. Try again in a moment.",
+    NoSpace: "Free some space in the pool, or choose another one.",
+    AccessDenied: "The host refused. Check the rights of the panel's user and of the storage folder there.",
+    Unsupported: "This host's libvirt or QEMU can't do this.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What happened, what to do about it, and whether trying again later may help."""
+
+    message: str
+    fix: str
+    passing: bool
+
+
+def explain(error: Exception) -> Failure:
+    """The failure that `error` stands for; a defect of ours is told without its details, which go to the log."""
+    if isinstance(error, HypervisorError):
+        fix = next((text for kind, text in FIXES.items() if isinstance(error, kind)), "")
+        return Failure(message=str(error), fix=fix, passing=isinstance(error, (Unreachable, Busy)))
+    if isinstance(error, PanelError):
+        return Failure(message=error.message, fix=error.fix, passing=isinstance(error, Unavailable))
+    log.error("a step broke", exc_info=error)
+    return Failure(
+        message=f"The panel broke: {type(error).__name__}.",
+        fix="Tell your operator; the log has the details.",
+        passing=False,
+    )
