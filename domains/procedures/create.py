@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.db.models.functions import Now
+from storage.procedures import CreateVolume
 
 from core.errors import Conflict
 from core.events import publish
@@ -20,7 +21,6 @@ from hypervisor.facts import DomainState as Observed
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage.models import Volume
-from storage.procedures import CreateVolume
 
 
 class CheckHost(Step):
@@ -62,9 +62,8 @@ class Define(Step):
     def undo(self, run: Run) -> None:
         """Undefine it, where it is there."""
         domain = Plan.from_params(run.params).domain
-        with borrow(host_of(run.params)) as hypervisor:
-            with suppress(NotFound):
-                hypervisor.undefine_domain(domain)
+        with borrow(host_of(run.params)) as hypervisor, suppress(NotFound):
+            hypervisor.undefine_domain(domain)
 
 
 class Start(Step):
@@ -88,9 +87,8 @@ class Start(Step):
     def undo(self, run: Run) -> None:
         """Pull the plug: nothing in it is worth keeping yet."""
         domain = Plan.from_params(run.params).domain
-        with borrow(host_of(run.params)) as hypervisor:
-            with suppress(AlreadyInState, NotFound):
-                hypervisor.destroy_domain(domain)
+        with borrow(host_of(run.params)) as hypervisor, suppress(AlreadyInState, NotFound):
+            hypervisor.destroy_domain(domain)
 
 
 class Verify(Step):

@@ -13,10 +13,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict
-from core.http import signed_in
+from core.http import idempotency_key, signed_in
 from domains.actions import create as action
 from domains.forms import NewDomainForm
 from hosts.models import Host, HostState
+from operations import actions as operations
+from operations.models import Operation
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,6 +28,9 @@ def new(request: HttpRequest) -> HttpResponse:
     require(user, Verb.DOMAIN_CREATE)
     if request.method != "POST":
         return _page(request, _blank(request))
+    before = operations.earlier(user, idempotency_key(request))
+    if before is not None:
+        return _go_to(request, before)
     form = NewDomainForm(request.POST, user=user, host=_host(request, request.POST))
     if not form.is_valid():
         return _page(request, form, status=422)
@@ -36,6 +41,10 @@ def new(request: HttpRequest) -> HttpResponse:
     except Conflict as problem:
         form.add_error("name", f"{problem.message} {problem.fix}".strip())
         return _page(request, form, status=409)
+    return _go_to(request, operation)
+
+
+def _go_to(request: HttpRequest, operation: Operation) -> HttpResponse:
     where = reverse("domains:detail", args=[operation.target_id])
     if request.headers.get("HX-Request"):
         response = HttpResponse(status=204)
