@@ -65,19 +65,19 @@ class TestTable:
         domain = Domain.objects.create(host=host, name="web1", state=DomainState.OFF)
 
         for verb in PowerVerb:
-            answer = browser_of(cast.stranger).post(f"/machines/{domain.uuid}/{verb}")
+            answer = browser_of(cast.stranger).post(f"/machines/{domain.uuid}/power/{verb}/")
             assert answer.status_code == 404
 
     def test_a_get_changes_nothing(self, cast: Cast, host: Host) -> None:
         domain = Domain.objects.create(host=host, name="web1", state=DomainState.OFF)
 
-        assert browser_of(cast.operator).get(f"/machines/{domain.uuid}/start").status_code == 405
+        assert browser_of(cast.operator).get(f"/machines/{domain.uuid}/power/start/").status_code == 405
         assert not Operation.objects.exists()
 
     def test_an_unknown_verb_is_nothing(self, cast: Cast, host: Host) -> None:
         domain = Domain.objects.create(host=host, name="web1", state=DomainState.OFF)
 
-        assert browser_of(cast.operator).post(f"/machines/{domain.uuid}/undefine").status_code == 404
+        assert browser_of(cast.operator).post(f"/machines/{domain.uuid}/power/undefine/").status_code == 404
 
 
 class TestOnARealHost:
