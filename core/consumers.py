@@ -1,8 +1,10 @@
 """The live socket: one per browser tab, at `/live/`.
 
-From the browser: `{"watch": ["KIND:KEY", …]}` replaces the set of watched topics. To the browser:
-`{"topic": "KIND:KEY", "html": "…"}` (an empty html says only "changed": the page fetches what it needs), and
-`{"gone": "KIND:KEY"}` where the person may not see it (any more).
+From the browser: `{"watch": ["KIND:KEY", …], "age": MS}` replaces the set of watched topics; pieces that are new in it
+were drawn up to `age` milliseconds ago, and those that changed since are sent at once. `{"ping": 1}` is answered.
+To the browser: `{"topic": "KIND:KEY", "html": "…"}` (an empty html says only "changed": the page fetches what it needs),
+`{"gone": "KIND:KEY"}` where the person may not see it (any more), and `{"stale": true}` where the panel no longer knows
+what changed in that time.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import get_user_model
 
 from core import live
-from core.events import group
+from core.events import KNOWN_FOR, changed_within, group
 
 log = structlog.get_logger(__name__)
 
@@ -48,16 +50,31 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take a new set of topics; anything malformed ends the connection."""
-        wanted = _wanted(text_data)
-        if wanted is None:
+        message = _parsed(text_data)
+        if "ping" in message:
+            await self.send(text_data='{"pong": 1}')
+            return
+        wanted, age = _wanted(message), message.get("age", 0)
+        if wanted is None or not isinstance(age, int):
             await self.close(code=4400)
             return
+        before = self.watched
         for name in self.watched.keys() - wanted.keys():
             await self.channel_layer.group_discard(name, self.channel_name)
         for name in wanted.keys() - self.watched.keys():
             await self.channel_layer.group_add(name, self.channel_name)
         self.watched = wanted
         await self.send(text_data=json.dumps({"watching": sum(map(len, wanted.values()))}))
+        await self._catch_up([name for name in wanted if wanted[name] - before.get(name, set())], age / 1000)
+
+    async def _catch_up(self, groups: list[str], age: float) -> None:
+        """Send what changed within `age` seconds: hints that came before the subscription."""
+        if age > KNOWN_FOR:
+            await self.send(text_data='{"stale": true}')
+            return
+        for name in await database_sync_to_async(changed_within)(groups, age):
+            _, kind, key = name.split(".", 2)
+            await self.live_changed({"kind": kind, "key": key})
 
     async def live_changed(self, message: dict[str, Any]) -> None:
         """Render each watched piece that the hint is about and send it."""
@@ -79,14 +96,20 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return None if user is None or topic is None else topic.render(user, key)
 
 
-def _wanted(text: str | None) -> dict[str, set[str]] | None:
-    """Groups to the topic kinds watched in each, or None where the message is not of the agreed form."""
+def _parsed(text: str | None) -> dict[str, Any]:
+    """The message, or an empty one where it is not a JSON object of a sane size."""
     if text is None or len(text) > MAX_MESSAGE_BYTES:
-        return None
+        return {}
     try:
-        names = json.loads(text)["watch"]
-    except (ValueError, TypeError, KeyError):
-        return None
+        message = json.loads(text)
+    except ValueError:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _wanted(message: dict[str, Any]) -> dict[str, set[str]] | None:
+    """Groups to the topic kinds watched in each, or None where the message is not of the agreed form."""
+    names = message.get("watch")
     if not isinstance(names, list) or len(names) > MAX_TOPICS:
         return None
     wanted: dict[str, set[str]] = {}

@@ -19,3 +19,13 @@ def human_bytes(count: int) -> str:
 def human_mib(count: int) -> str:
     """2048 → "2 GiB"."""
     return human_bytes(count * MIB)
+
+
+def human_since(seconds: float) -> str:
+    """75 → "1 min ago"; one unit, rounded down. `static/js/times.js` says the same words."""
+    if seconds < 2:
+        return "just now"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    raise AssertionError("unreachable")

@@ -1,0 +1,77 @@
+// What happens between the press of a button and the answer: a question where something would be lost, then a
+// pending mark at once.
+
+import { say } from "./messages.js";
+
+const agreed = new WeakSet();
+
+export function ask({ title, words, button }) {
+  const dialog = document.getElementById("confirm");
+  dialog.querySelector("#confirm-title").textContent = title;
+  dialog.querySelector("#confirm-words").textContent = words;
+  dialog.querySelector("#confirm-yes").textContent = button;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+async function onSubmit(event) {
+  const form = event.target;
+  if (form.method === "dialog") return;
+  const { confirm, confirmTitle, confirmButton } = form.dataset;
+  if (confirm && !agreed.has(form)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const submitter = event.submitter;
+    if (await ask({ title: confirmTitle, words: confirm, button: confirmButton })) {
+      agreed.add(form);
+      form.requestSubmit(submitter);
+      agreed.delete(form);
+    }
+    return;
+  }
+  if (form.method === "post") pending(event.submitter);
+}
+
+function pending(button) {
+  if (!button) return;
+  button.classList.add("is-pending");
+  button.setAttribute("aria-busy", "true");
+  // After the submit event: a button disabled during it would leave its value out of the form.
+  setTimeout(() => (button.disabled = true));
+}
+
+function settled(element) {
+  for (const button of element.querySelectorAll(".is-pending")) {
+    button.classList.remove("is-pending");
+    button.removeAttribute("aria-busy");
+    button.disabled = false;
+  }
+}
+
+// An error is swapped where the server wants it (HX-Retarget) or, for a form sent back with its errors (422), in
+// the form's place. Anything else, such as the front door's own pages, is said in our words.
+function onAnswer(event) {
+  const { xhr, isError } = event.detail;
+  if (xhr.status < 400) return;
+  if (xhr.getResponseHeader("HX-Retarget") || xhr.status === 422) {
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  } else if (isError) {
+    event.detail.shouldSwap = false;
+    say("The panel did not answer as it should.", `Try again in a moment (${xhr.status}).`);
+  }
+}
+
+export function startForms() {
+  document.addEventListener("submit", onSubmit, { capture: true });
+  document.addEventListener("htmx:afterRequest", (event) => settled(event.detail.elt));
+  document.addEventListener("htmx:beforeSwap", onAnswer);
+  document.addEventListener("htmx:sendError", () =>
+    say("The panel can't be reached.", "Check the network, then try again."),
+  );
+  // A page brought back by the browser's own "back" still has its buttons disabled.
+  addEventListener("pageshow", (event) => event.persisted && settled(document));
+}
