@@ -1,12 +1,14 @@
 """One open connection to one libvirt daemon."""
 
+import contextlib
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 import libvirt
 
 from hypervisor import events
-from hypervisor.errors import Unreachable, translate
+from hypervisor.errors import AlreadyExists, AlreadyInState, HypervisorError, Refused, Unreachable, translate
 from hypervisor.uri import Address, build_uri
 
 
@@ -15,7 +17,8 @@ class Connection:
 
     def __init__(self, connection: libvirt.virConnect) -> None:
         self._connection = connection
-        self._subscriptions: list[events.Subscription] = []
+        self._subscription: events.Subscription | None = None
+        self._closed = False
 
     @classmethod
     def open(cls, address: Address, *, keepalive_interval_s: int = 5, keepalive_count: int = 2) -> Self:
@@ -23,19 +26,52 @@ class Connection:
 
         A daemon that accepts and then stays silent keeps this waiting without limit.
         """
+        events.ensure_loop()
+        try:
+            with translate():
+                connection = libvirt.openAuth(build_uri(address), [[], _never_ask, None], 0)
+        except HypervisorError as error:
+            if type(error) is HypervisorError:
+                raise Unreachable(error.message, code=error.code, domain=error.domain) from error
+            raise
+        opened = cls(connection)
+        try:
+            with translate():
+                connection.setKeepAlive(keepalive_interval_s, keepalive_count)
+        except HypervisorError:
+            opened.close()
+            raise
+        return opened
 
     def close(self) -> None:
-        """End the connection and everything subscribed through it; closing twice is harmless."""
+        """End the connection and the subscription made through it; closing twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._subscription is not None:
+            self._subscription.cancel()
+        with contextlib.suppress(libvirt.libvirtError):
+            self._connection.close()
 
     def is_alive(self) -> bool:
         """Whether the connection is still good, as far as keepalive knows; asks nobody."""
+        if self._closed:
+            return False
+        try:
+            return bool(self._connection.isAlive())
+        except libvirt.libvirtError:
+            return False
 
     def subscribe(self, listener: events.Listener) -> None:
-        """Call `listener` with every `Event` of this host until `close`.
+        """Call `listener` with every `Event` of this host until `close`; once per connection.
 
         It runs on the event loop's thread: it must hand the event over and return at once, and must not call back
         into libvirt. An exception in it is logged and dropped.
         """
+        if self._subscription is not None:
+            raise RuntimeError("This connection has a listener already.")
+        with translate():
+            self._subscription = events.Subscription(self._connection, listener)
 
     def __enter__(self) -> Self:
         return self
@@ -44,3 +80,32 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def unless_so_already(is_so: Callable[[], bool]) -> Iterator[None]:
+    """Turn a refusal into `AlreadyInState` if the object already is what it was asked to become.
+
+    libvirt has one error code for every wrong state and tells them apart in prose, translated: so we look.
+    """
+    try:
+        yield
+    except Refused as refusal:
+        if is_so():
+            raise AlreadyInState(refusal.message, code=refusal.code, domain=refusal.domain) from refusal
+        raise
+
+
+@contextlib.contextmanager
+def unless_taken(is_taken: Callable[[], bool]) -> Iterator[None]:
+    """Turn libvirt's general failure into `AlreadyExists` if the name or UUID belongs to another object."""
+    try:
+        yield
+    except HypervisorError as failure:
+        if type(failure) is HypervisorError and is_taken():
+            raise AlreadyExists(failure.message, code=failure.code, domain=failure.domain) from failure
+        raise
+
+
+def _never_ask(_credentials: list[list[object]], _opaque: None) -> int:
+    return -1

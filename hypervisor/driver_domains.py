@@ -1,68 +1,197 @@
 """Domains: read them, define them, switch them."""
 
+import logging
+from typing import Final
 from uuid import UUID
 
-from hypervisor.connection import Connection
+import libvirt
+
+from hypervisor.connection import Connection, unless_so_already, unless_taken
+from hypervisor.errors import Invalid, NotFound, translate
 from hypervisor.facts import DomainFacts, DomainState
 from hypervisor.specs import DomainSpec
+from hypervisor.states import domain_state, state_reason
+from hypervisor.xml import build, edit, parse
+
+_log = logging.getLogger(__name__)
+
+DEFINITION: Final = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+LIVE: Final = libvirt.VIR_DOMAIN_XML_SECURE
+_UNDEFINE: Final = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
 
 
 class DomainCalls(Connection):
-    """Each method raises `NotFound` for a UUID that the host does not know, `Unreachable` for a dead connection."""
+    """Each method raises `NotFound` for a UUID that the host does not know, `Unreachable` for a dead connection.
 
+    Those that change something raise `OutcomeUnknown` if the connection breaks meanwhile.
+    """
+
+    @translate()
     def domain_states(self) -> dict[UUID, DomainState]:
         """The state of every domain, in one call."""
+        return {
+            UUID(domain.UUIDString()): domain_state(stats["state.state"])
+            for domain, stats in self._connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+        }
 
+    @translate()
     def read_domain(self, uuid: UUID) -> DomainFacts:
         """All that is known of one domain."""
+        domain = self._domain(uuid)
+        state, reason = domain.state(0)
+        situation = parse.DomainSituation(
+            state=domain_state(state),
+            state_reason=state_reason(state, reason),
+            live_id=_live_id(domain),
+            persistent=bool(domain.isPersistent()),
+            autostart=bool(domain.autostart()),
+            managed_save=bool(domain.hasManagedSaveImage(0)),
+        )
+        return _facts(domain, situation)
 
+    @translate()
     def read_domains(self) -> list[DomainFacts]:
         """All domains. One that vanishes or cannot be understood while we read is left out and logged."""
+        persistent = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+        autostart = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+        managed_save = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+        found = []
+        for domain, stats in self._connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0):
+            uuid, state = domain.UUIDString(), stats["state.state"]
+            situation = parse.DomainSituation(
+                state=domain_state(state),
+                state_reason=state_reason(state, stats.get("state.reason", 0)),
+                live_id=_live_id(domain),
+                persistent=uuid in persistent,
+                autostart=uuid in autostart,
+                managed_save=uuid in managed_save,
+            )
+            try:
+                with translate():
+                    found.append(_facts(domain, situation))
+            except (NotFound, Invalid) as error:
+                _log.warning("Left domain %s out: %s", uuid, error)
+        return found
 
     def domain_exists(self, uuid: UUID) -> bool:
         """Whether the host knows this UUID."""
+        try:
+            with translate():
+                self._domain(uuid)
+        except NotFound:
+            return False
+        return True
 
     def find_domain_by_name(self, name: str) -> UUID | None:
         """The UUID of the domain with exactly this name."""
+        try:
+            with translate():
+                return UUID(self._connection.lookupByName(name).UUIDString())
+        except NotFound:
+            return None
 
     def define_domain(self, spec: DomainSpec) -> DomainFacts:
         """Define it, validated against libvirt's schema; doing it twice with the same spec is harmless.
 
         libvirt overwrites silently where name and UUID are the same. Raises `AlreadyExists` where only one of them is.
         """
+        document = build.domain_xml(spec)
+        with unless_taken(lambda: self._is_taken(spec)), translate(effect=True):
+            self._connection.defineXMLFlags(document, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+        return self.read_domain(spec.uuid)
 
     def start_domain(self, uuid: UUID, *, paused: bool = False) -> None:
         """Start it; returns once QEMU runs. Raises `AlreadyInState` if it runs."""
+        flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
+        with unless_so_already(lambda: self._is_active(uuid)), translate(effect=True):
+            self._domain(uuid).createWithFlags(flags)
 
     def shutdown_domain(self, uuid: UUID) -> None:
         """Press the ACPI power button: a request that the guest may ignore. Raises `AlreadyInState` if it is off."""
+        with unless_so_already(lambda: not self._is_active(uuid)), translate(effect=True):
+            self._domain(uuid).shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
 
+    @translate(effect=True)
     def reboot_domain(self, uuid: UUID) -> None:
         """Ask the guest to restart by ACPI; it may ignore that. Raises `Refused` if it is off."""
+        self._domain(uuid).reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
 
+    @translate(effect=True)
     def reset_domain(self, uuid: UUID) -> None:
         """Press the reset button: the guest restarts at once, unsaved data are lost. Raises `Refused` if it is off."""
+        self._domain(uuid).reset(0)
 
     def destroy_domain(self, uuid: UUID) -> None:
         """Cut the power. The definition stays. Raises `AlreadyInState` if it is off."""
+        with unless_so_already(lambda: not self._is_active(uuid)), translate(effect=True):
+            self._domain(uuid).destroyFlags(0)
 
+    @translate(effect=True)
     def suspend_domain(self, uuid: UUID) -> None:
-        """Stop its CPUs; memory stays. Raises `AlreadyInState` if it is paused, `Refused` if it is off."""
+        """Stop its CPUs; memory stays. Harmless if it is paused; raises `Refused` if it is off."""
+        self._domain(uuid).suspend()
 
     def resume_domain(self, uuid: UUID) -> None:
         """Let its CPUs go on. Raises `AlreadyInState` if it runs, `Refused` if it is off."""
+        with unless_so_already(lambda: self._state(uuid) is DomainState.RUNNING), translate(effect=True):
+            self._domain(uuid).resume()
 
+    @translate(effect=True)
     def undefine_domain(self, uuid: UUID) -> None:
         """Forget the definition with its NVRAM, saved state, snapshots' and checkpoints' records; disks stay.
 
         A running domain goes on without a definition: destroy it first.
         """
+        self._domain(uuid).undefineFlags(_UNDEFINE)
 
+    @translate(effect=True)
     def set_autostart(self, uuid: UUID, *, enabled: bool) -> None:
         """Whether the host starts it when the host itself starts."""
+        self._domain(uuid).setAutostart(int(enabled))
 
+    @translate(effect=True)
     def change_media(self, uuid: UUID, *, target: str, path: str | None) -> None:
         """Put the image at `path` into CD-ROM drive `target`, or None to empty it; now and for the next start.
 
         Raises `NotFound` if there is no such drive.
         """
+        domain = self._domain(uuid)
+        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        if domain.isActive():
+            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+        device = edit.media_device(domain.XMLDesc(DEFINITION), target=target, path=path)
+        domain.updateDeviceFlags(device, flags)
+
+    def _domain(self, uuid: UUID) -> libvirt.virDomain:
+        return self._connection.lookupByUUIDString(str(uuid))
+
+    def _listed(self, flag: int) -> frozenset[str]:
+        return frozenset(domain.UUIDString() for domain in self._connection.listAllDomains(flag))
+
+    @translate()
+    def _is_active(self, uuid: UUID) -> bool:
+        return bool(self._domain(uuid).isActive())
+
+    @translate()
+    def _state(self, uuid: UUID) -> DomainState:
+        return domain_state(self._domain(uuid).state(0)[0])
+
+    def _is_taken(self, spec: DomainSpec) -> bool:
+        holder = self.find_domain_by_name(spec.name)
+        return holder != spec.uuid and (holder is not None or self.domain_exists(spec.uuid))
+
+
+def _facts(domain: libvirt.virDomain, situation: parse.DomainSituation) -> DomainFacts:
+    live = None if situation.live_id is None else domain.XMLDesc(LIVE)
+    return parse.domain_facts(definition=domain.XMLDesc(DEFINITION), live=live, situation=situation)
+
+
+def _live_id(domain: libvirt.virDomain) -> int | None:
+    """What libvirt knew when it handed the domain out; -1 stands for off."""
+    number = domain.ID()
+    return None if number < 0 else number

@@ -1,14 +1,92 @@
 """What a host is and can do."""
 
+import libvirt
+
+from hypervisor import acceleration
 from hypervisor.connection import Connection
+from hypervisor.errors import translate
 from hypervisor.facts import HostFacts
+from hypervisor.xml import host as documents
+
+_BYTES_PER_MIB = 1024 * 1024
 
 
 class HostCalls(Connection):
     """Facts about the host itself."""
 
+    @translate()
     def host_facts(self) -> HostFacts:
         """Everything that is known about the host, acceleration decision included. Takes some ten calls."""
+        _, memory_mib, cpus, cpu_mhz, cells, sockets_per_cell, cores, threads = self._connection.getInfo()
+        capabilities = documents.host_capabilities(self._connection.getCapabilities())
+        domain = documents.domain_capabilities(
+            self._connection.getDomainCapabilities(None, None, "q35", None, 0)
+        )
+        flags = self._cpu_flags(capabilities.cpu_xml)
+        virtualization = next((flag for flag in ("vmx", "svm") if flag in flags), "")
+        manufacturer, product = self._manufacturer_and_product()
+        above = documents.virtualized_by(manufacturer=manufacturer, product=product, cpu_flags=flags)
+        return HostFacts(
+            uuid=capabilities.uuid,
+            hostname=self._connection.getHostname(),
+            libvirt_version=_version(self._connection.getLibVersion()),
+            qemu_version=_version(self._connection.getVersion()),
+            cpu_arch=capabilities.cpu_arch,
+            cpu_model=capabilities.cpu_model,
+            cpu_vendor=capabilities.cpu_vendor,
+            cpu_virtualization=virtualization,
+            cpus=cpus,
+            cpu_sockets=sockets_per_cell * cells,
+            cpu_cores_per_socket=cores,
+            cpu_threads_per_core=threads,
+            cpu_mhz=cpu_mhz,
+            memory_mib=memory_mib,
+            memory_free_mib=self.memory_free_mib(),
+            kvm_offered=capabilities.kvm_offered,
+            machines=capabilities.machines,
+            firmwares=domain.firmwares,
+            secure_boot_offered=domain.secure_boot,
+            manufacturer=manufacturer,
+            product=product,
+            virtualized_by=above,
+            acceleration=acceleration.decide(
+                kvm_offered=capabilities.kvm_offered, cpu_virtualization=virtualization, virtualized_by=above
+            ),
+        )
 
+    @translate()
     def memory_free_mib(self) -> int:
-        """The host's free memory right now."""
+        """The host's free memory right now, without what its page cache could give back."""
+        return self._connection.getFreeMemory() // _BYTES_PER_MIB
+
+    def _cpu_flags(self, cpu_xml: str) -> frozenset[str]:
+        """Every flag of the host's CPU, over any transport.
+
+        The capabilities list only what the CPU has beyond its model: an EPYC's svm, part of the model, is not there.
+        The baseline of this one CPU, expanded, names them all.
+        """
+        if not cpu_xml:
+            return frozenset()
+        try:
+            expanded = self._connection.baselineCPU(
+                [cpu_xml], libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES
+            )
+        except libvirt.libvirtError as error:
+            if error.get_error_domain() == libvirt.VIR_FROM_RPC:
+                raise
+            return documents.cpu_features(cpu_xml)
+        return documents.cpu_features(expanded)
+
+    def _manufacturer_and_product(self) -> tuple[str, str]:
+        """Blank on hosts without SMBIOS tables or dmidecode."""
+        try:
+            return documents.manufacturer_and_product(self._connection.getSysinfo(0))
+        except libvirt.libvirtError as error:
+            if error.get_error_domain() == libvirt.VIR_FROM_RPC:
+                raise
+            return "", ""
+
+
+def _version(number: int) -> str:
+    """libvirt writes 9.0.0 as 9000000."""
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"

@@ -127,7 +127,11 @@ def translate(*, effect: bool = False) -> Iterator[None]:
 
 
 def _translated(error: libvirt.libvirtError, *, effect: bool) -> HypervisorError:
-    code, domain, message = error.get_error_code(), error.get_error_domain(), error.get_error_message() or str(error)
+    code, domain, message = (
+        error.get_error_code(),
+        error.get_error_domain(),
+        error.get_error_message() or str(error),
+    )
     if domain == libvirt.VIR_FROM_RPC or code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN):
         kind: type[HypervisorError] = OutcomeUnknown if effect else Unreachable
     else:

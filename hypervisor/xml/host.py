@@ -1,0 +1,112 @@
+"""What libvirt's capability documents say about a host; see https://libvirt.org/formatcaps.html."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from hypervisor.xml.elements import Element, document, serialize
+from hypervisor.xml.parse import uuid_of
+
+_TEXT_LIMIT: Final = 256
+
+# What hypervisors write into the SMBIOS tables of their guests ("manufacturer product", lower case), and the name
+# that people know.
+_HYPERVISORS: Final = {
+    "vmware": "VMware",
+    "virtualbox": "VirtualBox",
+    "innotek": "VirtualBox",
+    "qemu": "QEMU",
+    "kvm": "KVM",
+    "xen": "Xen",
+    "virtual machine": "Hyper-V",
+    "amazon ec2": "Amazon EC2",
+    "google compute engine": "Google Compute Engine",
+    "openstack": "OpenStack",
+    "parallels": "Parallels",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCapabilities:
+    """From `virConnectGetCapabilities`. `cpu_xml` is the host CPU for `virConnectBaselineCPU`, blank if unknown."""
+
+    uuid: UUID
+    cpu_arch: str
+    cpu_model: str
+    cpu_vendor: str
+    cpu_xml: str
+    kvm_offered: bool
+    machines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainCapabilities:
+    """From `virConnectGetDomainCapabilities`: what a domain may be given."""
+
+    firmwares: tuple[str, ...]
+    secure_boot: bool
+
+
+def host_capabilities(text: str) -> HostCapabilities:
+    """What the host is and which kinds of domains it runs (those of its own architecture)."""
+    root = document(text)
+    host = root.find("host")
+    if host is None:
+        host = root
+    arch = (host.findtext("cpu/arch") or "")[:_TEXT_LIMIT]
+    cpu = host.find("cpu")
+    guests = [guest for guest in root.iterfind("guest/arch") if guest.get("name") == arch]
+    machines = [
+        (machine.text or "")[:_TEXT_LIMIT] for guest in guests for machine in guest.iterfind("machine")
+    ]
+    return HostCapabilities(
+        uuid=uuid_of(host),
+        cpu_arch=arch,
+        cpu_model=(host.findtext("cpu/model") or "")[:_TEXT_LIMIT],
+        cpu_vendor=(host.findtext("cpu/vendor") or "")[:_TEXT_LIMIT],
+        cpu_xml="" if cpu is None else serialize(cpu),
+        kvm_offered=any(guest.find("domain[@type='kvm']") is not None for guest in guests),
+        machines=tuple(dict.fromkeys(machines)),
+    )
+
+
+def domain_capabilities(text: str) -> DomainCapabilities:
+    """Which firmware a domain may have."""
+    root = document(text)
+    return DomainCapabilities(
+        firmwares=tuple(_values(root, "os/enum[@name='firmware']/value")),
+        secure_boot="yes" in _values(root, "os/loader/enum[@name='secure']/value"),
+    )
+
+
+def cpu_features(text: str) -> frozenset[str]:
+    """The features named in a CPU document."""
+    return frozenset(feature.get("name", "")[:_TEXT_LIMIT] for feature in document(text).iterfind("feature"))
+
+
+def manufacturer_and_product(text: str) -> tuple[str, str]:
+    """Who made the host and what it is, from its SMBIOS tables."""
+    root = document(text)
+    return _entry(root, "manufacturer"), _entry(root, "product")
+
+
+def virtualized_by(*, manufacturer: str, product: str, cpu_flags: frozenset[str]) -> str:
+    """The hypervisor that the host itself is a guest of, "another hypervisor" if it hides its name, blank if none.
+
+    Every hypervisor sets the CPU flag `hypervisor`; without it the SMBIOS tables are not even looked at.
+    """
+    if "hypervisor" not in cpu_flags:
+        return ""
+    made = f"{manufacturer} {product}".lower()
+    for mark, name in _HYPERVISORS.items():
+        if mark in made:
+            return name
+    return "another hypervisor"
+
+
+def _values(root: Element, path: str) -> list[str]:
+    return [(value.text or "")[:_TEXT_LIMIT] for value in root.iterfind(path)]
+
+
+def _entry(root: Element, name: str) -> str:
+    return (root.findtext(f"system/entry[@name='{name}']") or "").strip()[:_TEXT_LIMIT]
