@@ -1,6 +1,7 @@
 """The browser's end of a console: the HTTP upgrade (RFC 6455 §4.2) and frames, on websockify's codec."""
 
 import asyncio
+import contextlib
 import http.client
 import io
 import socket
@@ -136,6 +137,17 @@ class Browser(WebSocket):  # type: ignore[misc]  # websockify has no types
         """Wait until everything went out; the caller bounds the time."""
         while not self.flushed():
             await _writable(self.socket)
+
+    async def leave(self) -> None:
+        """Take and drop what still comes, until the browser closes its end too; the caller bounds the time.
+
+        Raises EOFError in the end.
+        """
+        with contextlib.suppress(BrokenFrame):
+            while True:
+                await self.receive()
+        while await asyncio.get_running_loop().sock_recv(self.socket, 65536):
+            pass
 
     def send_binary(self, frame: memoryview, length: int) -> bool:
         """Send `frame[HEADER_ROOM:HEADER_ROOM + length]` as one message, its header written in front of it.

@@ -18,7 +18,7 @@ from console.proxy import rfb
 from console.proxy.browser import BrokenFrame, Browser, Refused, Request, read_request, refuse
 from console.proxy.relay import Relay
 from console.proxy.settings import Settings
-from console.proxy.view_only import BadMessage, ViewOnly
+from console.proxy.view_only import ViewOnly
 
 log = structlog.get_logger("console.proxy")
 
@@ -296,8 +296,7 @@ def listen(settings: Settings) -> socket.socket:
 async def part(browser: Browser, closing: Closing) -> None:
     """Say why, and give the browser a moment to hear it: closing a socket with unread bytes would cut it off."""
     browser.say_close(closing.code, closing.reason)
-    with contextlib.suppress(TimeoutError, EOFError, OSError, BrokenFrame, BadMessage):
+    with contextlib.suppress(TimeoutError, EOFError, OSError):
         async with asyncio.timeout(PARTING_SECONDS):
             await browser.emptied()
-            while True:
-                await browser.receive()
+            await browser.leave()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -78,7 +79,7 @@ class TestWhatIsStored:
         ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client))
 
         (key,) = redis_client.keys("*")
-        content = key + redis_client.get(key)
+        content = key + cast(bytes, redis_client.get(key))
 
         assert ticket.encode() not in content
         assert b"the-session-of-ann" not in content
