@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from hosts.models import Host
-from hypervisor.driver import Hypervisor
+from hypervisor.driver import Hypervisor as Hypervisor  # others take the type's name from here
 from hypervisor.uri import Address, Transport
 
 _lock = threading.Lock()
