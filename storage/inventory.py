@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -15,7 +16,7 @@ from core.reconcile import LARGEST, reconcile
 from hosts.models import Host
 from hypervisor.facts import PoolFacts, VolumeFacts
 from hypervisor.specs import ImageFormat
-from storage.models import Pool, Volume
+from storage.models import Pool, Volume, VolumeKind
 
 # A list that was asked for before we made or deleted a volume may be recorded after it.
 SETTLING = timedelta(seconds=10)
@@ -43,8 +44,20 @@ def record_volume(pool: Pool, fact: VolumeFacts) -> None:
 
 def record_volume_gone(pool: Pool, name: str) -> None:
     """The volume is not there (any more)."""
-    if pool.volumes.filter(name=name, gone_at=None).update(gone_at=Now(), ready=False):
+    if pool.volumes.filter(name=name, gone_at=None).update(gone_at=Now()):
         tell(pool)
+
+
+def drop_reservation(volume: UUID) -> None:
+    """Take the row of a volume that never came to be out of the list; one that was made stays."""
+    row = Volume.objects.select_related("pool").filter(uuid=volume, ours=True, ready=False).first()
+    if row is not None:
+        record_volume_gone(row.pool, row.name)
+
+
+def disown(volume: Volume) -> None:
+    """From now on it is a file like those that others brought: there as long as the host says so, fit for nothing."""
+    Volume.objects.filter(pk=volume.pk).update(ours=False, ready=True, kind=VolumeKind.OTHER)
 
 
 def tell(pool: Pool) -> None:

@@ -1,0 +1,173 @@
+"""Making and deleting one volume; the steps also serve procedures of other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from core.errors import Conflict
+from hosts.connections import borrow
+from hypervisor.driver import Hypervisor
+from hypervisor.errors import NotFound
+from hypervisor.facts import VolumeFacts
+from hypervisor.specs import ImageFormat, VolumeSpec
+from operations.procedures import Step, procedure, settled
+from operations.run import Run
+from storage import inventory
+from storage.models import Volume
+
+
+def find(volume: UUID) -> Volume:
+    """The row with its pool and host. Raises Conflict where the host was removed from the panel."""
+    found: Volume | None = (
+        Volume.objects.select_related("pool__host").filter(uuid=volume, pool__host__gone_at=None).first()
+    )
+    if found is None:
+        raise Conflict("The host of this volume was removed from the panel.")
+    return found
+
+
+def record(hypervisor: Hypervisor, volume: Volume, facts: VolumeFacts) -> None:
+    """Write down what became of the volume, and what it took from its pool."""
+    inventory.record_volume(volume.pool, facts)
+    inventory.record_pool(volume.pool.host, hypervisor.read_pool(volume.pool.uuid))
+
+
+class CreateVolume(Step):
+    """The volume that `storage.actions.reserve` made the row for; ready for use when done."""
+
+    title = "Create the disk"
+
+    def __init__(self, volume: UUID) -> None:
+        self.volume = volume
+
+    def spec(self, volume: Volume) -> VolumeSpec:
+        """What to make."""
+        return VolumeSpec(
+            name=volume.name, format=ImageFormat(volume.format), capacity_bytes=volume.capacity_bytes
+        )
+
+    def made(self, hypervisor: Hypervisor, volume: Volume, facts: VolumeFacts) -> None:
+        """It is there: say so."""
+        record(hypervisor, volume, facts)
+        Volume.objects.filter(pk=volume.pk).update(ready=True)
+
+    def probe(self, run: Run) -> bool:
+        """Whether a file of its name is there, in full size; half a file is taken away."""
+        volume = find(self.volume)
+        with borrow(volume.pool.host) as hypervisor:
+            try:
+                facts = hypervisor.read_volume(volume.pool.uuid, volume.name)
+            except NotFound:
+                return False
+            if max(facts.capacity_bytes, facts.physical_bytes) < self.spec(volume).capacity_bytes:
+                hypervisor.delete_volume(volume.pool.uuid, volume.name)
+                return False
+            self.made(hypervisor, volume, facts)
+        return True
+
+    def do(self, run: Run) -> None:
+        """Make it."""
+        volume = find(self.volume)
+        with borrow(volume.pool.host) as hypervisor:
+            self.made(hypervisor, volume, hypervisor.create_volume(volume.pool.uuid, self.spec(volume)))
+
+    def undo(self, run: Run) -> None:
+        """Delete the file, as far as it is there; what the host does not let go stays visible, as nobody's."""
+        volume = find(self.volume)
+        inventory.disown(volume)
+        with borrow(volume.pool.host) as hypervisor:
+            with suppress(NotFound):
+                hypervisor.delete_volume(volume.pool.uuid, volume.name)
+            forget(hypervisor, volume)
+
+
+class CheckUnused(Step):
+    """The inventory may be a moment behind what virsh did."""
+
+    title = "Look who uses it"
+
+    def __init__(self, volume: UUID) -> None:
+        self.volume = volume
+
+    def do(self, run: Run) -> None:
+        """Raise Conflict where a machine on the host has it."""
+        volume = find(self.volume)
+        with borrow(volume.pool.host) as hypervisor:
+            refuse_if_plugged_in(hypervisor, volume)
+
+
+class DeleteVolume(Step):
+    """Deletes it for ever, unless a machine on the host has it by now."""
+
+    title = "Delete the disk"
+    point_of_no_return = True
+
+    def __init__(self, volume: UUID) -> None:
+        self.volume = volume
+
+    def probe(self, run: Run) -> bool:
+        """Whether it is gone already."""
+        volume = find(self.volume)
+        with borrow(volume.pool.host) as hypervisor:
+            try:
+                hypervisor.read_volume(volume.pool.uuid, volume.name)
+            except NotFound:
+                forget(hypervisor, volume)
+                return True
+        return False
+
+    def do(self, run: Run) -> None:
+        """Look once more, then delete."""
+        volume = find(self.volume)
+        with borrow(volume.pool.host) as hypervisor:
+            refuse_if_plugged_in(hypervisor, volume)
+            hypervisor.delete_volume(volume.pool.uuid, volume.name)
+            forget(hypervisor, volume)
+
+
+def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume) -> None:
+    """Raise Conflict where any domain's definition on the host names this volume, by path or by pool and name."""
+    by_name = (volume.pool.name, volume.name)
+    for domain in hypervisor.read_domains():
+        for disk in domain.disks:
+            if (disk.path and disk.path == volume.path) or (disk.pool, disk.volume) == by_name:
+                raise Conflict(f"{volume} is in use by {domain.name}.", fix="Take it out of there first.")
+
+
+def forget(hypervisor: Hypervisor, volume: Volume) -> None:
+    """Write down that it is gone, and what that gave back to its pool."""
+    inventory.record_volume_gone(volume.pool, volume.name)
+    with suppress(NotFound):
+        inventory.record_pool(volume.pool.host, hypervisor.read_pool(volume.pool.uuid))
+
+
+@procedure("volume.create")
+def create(params: dict[str, Any]) -> Sequence[Step]:
+    """One volume."""
+    return [CreateVolume(UUID(params["volume"]))]
+
+
+@procedure("volume.delete")
+def delete(params: dict[str, Any]) -> Sequence[Step]:
+    """One volume, for ever."""
+    volume = UUID(params["volume"])
+    return [CheckUnused(volume), DeleteVolume(volume)]
+
+
+@settled("volume.create")
+def drop_if_undone(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
+    """A volume that did not come to be leaves the list."""
+    if not succeeded:
+        inventory.drop_reservation(UUID(run.params["volume"]))
+
+
+@settled("volume.delete")
+def give_back(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
+    """One that could not be deleted can be used again."""
+    if not succeeded:
+        volume = Volume.objects.select_related("pool").get(uuid=run.params["volume"])
+        Volume.objects.filter(pk=volume.pk, gone_at=None).update(ready=True)
+        inventory.tell(volume.pool)

@@ -1,0 +1,44 @@
+"""The queue's side: procedures that workers know, and what is done by the clock."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from celery import shared_task
+from django.utils import timezone
+
+from core.events import publish
+from storage import procedures, spool
+from storage.models import Upload, UploadState
+
+__all__ = ["procedures", "sweep_uploads"]
+
+
+@shared_task(name="storage.sweep_uploads")
+def sweep_uploads() -> None:
+    """Forget uploads that nobody touched for a day, and files in the uploads folder that belong to none.
+
+    One that an operation is storing is never swept away under its feet.
+    """
+    stale = Upload.objects.exclude(state=UploadState.STORING).filter(
+        touched_at__lt=timezone.now() - spool.KEPT
+    )
+    if stale.delete()[0]:
+        publish("uploads")
+    wanted = set(
+        Upload.objects.filter(state__in=(UploadState.RECEIVING, UploadState.STORING)).values_list(
+            "uuid", flat=True
+        )
+    )
+    for path, upload in spool.all_parts():
+        if upload not in wanted and _old(path):
+            path.unlink(missing_ok=True)
+
+
+def _old(path: Path) -> bool:
+    """A file is made a moment before its row is committed."""
+    try:
+        return time.time() - path.stat().st_mtime > 60
+    except FileNotFoundError:
+        return False
