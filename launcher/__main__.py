@@ -78,6 +78,12 @@ def main() -> int:
     except LauncherError as error:
         complain(f"\n{error}")
         return 1
+    except PermissionError as error:
+        complain(
+            f"\n{error.strerror}: {error.filename or 'the socket of the panel'}\nRun this as the user whose panel "
+            "it is (with sudo where that is root), or give a state folder of your own with PANEL_STATE_DIR."
+        )
+        return 1
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
 

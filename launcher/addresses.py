@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 SIOCGIFADDR = 0x8915  # netdevice(7)
@@ -55,13 +56,19 @@ def port_owner(port: int) -> str | None:
     """The program that listens on `port`, as "name (pid)"; None where we may not see it."""
     inodes = _listening_inodes(port)
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            targets = {os.readlink(entry) for entry in (process / "fd").iterdir()}
-        except OSError:
-            continue  # gone meanwhile, or someone else's
-        if inodes & targets:
+        if inodes & _open_files(process):
             return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return None
+
+
+def _open_files(process: Path) -> set[str]:
+    """What its descriptors point to, as far as we may see that."""
+    targets = set()
+    with suppress(OSError):  # the process is gone, or someone else's
+        for descriptor in (process / "fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                targets.add(os.readlink(descriptor))
+    return targets
 
 
 def _listening_inodes(port: int) -> set[str]:

@@ -4,6 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TextIO
 
@@ -40,10 +41,14 @@ class Follower:
         """Whole new lines, first from the file as we knew it, then from the one that took its place."""
         yield from self._read()
         if self._replaced():
-            if self._file:
-                self._file.close()
+            self.close()
             self._file = self._open()
             yield from self._read()
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file:
+            self._file.close()
 
     def _read(self) -> Iterator[str]:
         if not self._file:
@@ -63,9 +68,10 @@ class Follower:
 
 def follow(files: dict[str, Path]) -> Iterator[tuple[str, str]]:
     """(name, line) for every line added to any of the files from now on, without end."""
-    followers = {name: Follower(path) for name, path in files.items()}
-    while True:
-        for name, follower in followers.items():
-            for line in follower.lines():
-                yield name, line
-        time.sleep(POLL_SECONDS)
+    with ExitStack() as stack:
+        followers = {name: stack.enter_context(closing(Follower(path))) for name, path in files.items()}
+        while True:
+            for name, follower in followers.items():
+                for line in follower.lines():
+                    yield name, line
+            time.sleep(POLL_SECONDS)

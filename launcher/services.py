@@ -16,6 +16,8 @@ NGINX = "/usr/sbin/nginx"
 REDIS = "/usr/bin/redis-server"
 LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
+# Longer than a part takes to fail at its start: imports take two seconds on a slow machine.
+STEADY_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ def _write_supervisor_configuration(layout: Layout) -> None:
             "autorestart": "true",
             # Waits one second longer after each failure and never gives up: what it needs may come back.
             "startretries": "1000000",
-            "startsecs": "2",
+            "startsecs": str(STEADY_SECONDS),
             "stopsignal": part.stop_signal,
             "stopwaitsecs": str(part.stop_seconds),
             "killasgroup": "true",

@@ -68,7 +68,8 @@ def start(layout: Layout) -> None:
 def states(layout: Layout) -> list[PartState] | None:
     """Every part in starting order, or None where no panel runs in this state folder."""
     try:
-        answer: Any = _proxy(layout).supervisor.getAllProcessInfo()
+        with _proxy(layout) as proxy:
+            answer: Any = proxy.supervisor.getAllProcessInfo()
     except (FileNotFoundError, ConnectionError):
         return None
     return [
@@ -84,7 +85,8 @@ def states(layout: Layout) -> list[PartState] | None:
 
 def pid(layout: Layout) -> int:
     """The supervisor's own process. Raises OSError where it doesn't run."""
-    answer: Any = _proxy(layout).supervisor.getPID()
+    with _proxy(layout) as proxy:
+        answer: Any = proxy.supervisor.getPID()
     return int(answer)
 
 
@@ -93,7 +95,8 @@ def stop(layout: Layout) -> bool:
     if states(layout) is None:
         return False
     process = pid(layout)
-    _proxy(layout).supervisor.shutdown()
+    with _proxy(layout) as proxy:
+        proxy.supervisor.shutdown()
     deadline = time.monotonic() + STOP_SECONDS
     while _exists(process):
         if time.monotonic() > deadline:

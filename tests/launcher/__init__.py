@@ -1,0 +1,1 @@
+"""The launcher: what `bin/panel` promises, on real processes."""

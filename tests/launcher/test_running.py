@@ -1,0 +1,103 @@
+"""A running panel: what answers, what a second `up` says, what comes back by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.launcher.conftest import Panel
+
+
+def wait_until_back(panel: Panel, part: str, before: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if panel.pid(part) not in (0, before):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{part} didn't come back")
+
+
+class TestFrontDoor:
+    def test_shows_the_sign_in_page_over_tls(self, panel: Panel) -> None:
+        status, headers, _ = panel.get("/")
+        assert status == 302
+
+        status, _, page = panel.get(headers["location"])
+
+        assert status == 200
+        assert "<form" in page
+
+    def test_refuses_a_name_that_is_not_its_own(self, panel: Panel) -> None:
+        status, _, _ = panel.get("/", host="panel.example.org")
+
+        assert status == 400
+
+    def test_lets_browsers_keep_files_whose_name_has_a_hash(self, panel: Panel) -> None:
+        static = panel.state / "static"
+        file = next(static.rglob("tabler.min.*.css"))
+
+        status, headers, _ = panel.get(f"/static/{file.relative_to(static)}")
+
+        assert status == 200
+        assert headers["content-type"] == "text/css"
+        assert "immutable" in headers["cache-control"]
+
+    def test_keeps_query_strings_out_of_the_log(self, panel: Panel) -> None:
+        panel.get("/healthz?secret=canary-of-the-log")
+        panel.get("/healthz")
+
+        log = panel.run("logs", "nginx").stdout
+
+        assert "/healthz" in log
+        assert "canary-of-the-log" not in log
+
+
+class TestSupervision:
+    def test_a_killed_part_comes_back_and_says_starting_meanwhile(self, panel: Panel) -> None:
+        before = panel.pid("web")
+
+        os.kill(before, signal.SIGKILL)
+        status, headers, page = panel.get("/")
+        wait_until_back(panel, "web", before)
+
+        assert status == 502
+        assert "The panel is starting" in page
+        assert headers["cache-control"] == "no-store"
+        assert panel.get("/healthz")[0] == 200
+
+    def test_redis_listens_on_its_socket_alone_and_keeps_the_password_to_itself(self, panel: Panel) -> None:
+        password = (panel.state / "secrets" / "redis_password").read_text()
+
+        assert (panel.state / "run" / "redis.sock").stat().st_mode & 0o777 == 0o600
+        assert not [command for command in panel.processes() if password in command]
+        assert (panel.state / "run" / "redis.conf").stat().st_mode & 0o777 == 0o600
+
+
+class TestAgain:
+    def test_a_second_up_tells_where_the_first_one_runs(self, panel: Panel) -> None:
+        before = panel.pid("web")
+
+        said = panel.up()
+
+        assert "The panel runs already: https://" in said
+        assert f":{panel.port}/" in said
+        assert panel.pid("web") == before
+
+    def test_a_taken_port_is_named_with_its_owner(self, panel: Panel, state: Path) -> None:
+        finished = Panel(state, panel.port).run("up", "--no-hypervisor")
+
+        assert finished.returncode == 1
+        assert f"Port {panel.port} is taken by nginx" in finished.stderr
+        assert "--port" in finished.stderr
+
+
+class TestStatus:
+    def test_names_every_part_and_the_address(self, panel: Panel) -> None:
+        finished = panel.run("status")
+
+        for part in ("redis", "web", "worker", "beat", "watcher", "console", "nginx", "supervisor"):
+            assert f"\n{part} " in finished.stdout
+        assert f"https://localhost:{panel.port}/" in finished.stdout
+        assert finished.returncode == 0
