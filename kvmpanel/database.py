@@ -37,4 +37,6 @@ def _sqlite(path: Path) -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": SQLITE_PRAGMAS},
+        # Tests have threads and processes that meet in one database: one in memory would lock them out.
+        "TEST": {"NAME": path.with_name("test.sqlite3")},
     }

@@ -33,8 +33,8 @@ REFRESH_EVERY: Final = 5
 BREATH_S: Final = 0.01
 
 _CLOSED: Final = {
-    "keepalive": "libvirtd on this host stopped answering.",
-    "eof": "libvirtd on this host closed the connection: it was stopped or restarted.",
+    "keepalive timeout": "libvirtd on this host stopped answering.",
+    "end of file": "libvirtd on this host closed the connection: it was stopped or restarted.",
 }
 
 
