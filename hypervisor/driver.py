@@ -13,5 +13,6 @@ class Hypervisor(HostCalls, DisplayCalls, StorageCalls, NetworkCalls):
     the host stays silent: keepalive ends it after `keepalive_interval_s` × (`keepalive_count` + 1) seconds, but only
     once the connection is open. `open` itself has no limit, so it belongs into a process that can be killed.
 
-    The methods live in `connection`, `driver_host`, `driver_domains`, `driver_display`, `driver_storage` and `driver_networks`.
+    The methods live in `connection`, `driver_host`, `driver_domains`, `driver_display`, `driver_storage` and
+    `driver_networks`.
     """

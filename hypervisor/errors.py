@@ -17,6 +17,7 @@
 exception for operators and logs.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -103,6 +104,7 @@ _BY_CODE: Final[dict[int, type[HypervisorError]]] = {
     libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: Unsupported,
     libvirt.VIR_ERR_OPERATION_UNSUPPORTED: Unsupported,
     libvirt.VIR_ERR_INVALID_ARG: Invalid,
+    libvirt.VIR_ERR_OVERFLOW: Invalid,
     libvirt.VIR_ERR_XML_ERROR: Invalid,
     libvirt.VIR_ERR_XML_DETAIL: Invalid,
     libvirt.VIR_ERR_XML_INVALID_SCHEMA: Invalid,
@@ -111,6 +113,16 @@ _BY_CODE: Final[dict[int, type[HypervisorError]]] = {
     libvirt.VIR_ERR_NO_CONNECT: Unreachable,
     libvirt.VIR_ERR_INVALID_CONN: Unreachable,
     libvirt.VIR_ERR_RPC: Unreachable,
+}
+
+# A missing file is none of these: it is not the object that was asked for, whose row `NotFound` would forget.
+_BY_ERRNO: Final[dict[int, type[HypervisorError]]] = {
+    errno.ENOSPC: NoSpace,
+    errno.EDQUOT: NoSpace,
+    errno.EACCES: AccessDenied,
+    errno.EPERM: AccessDenied,
+    errno.EROFS: AccessDenied,
+    errno.EEXIST: AlreadyExists,
 }
 
 
@@ -132,8 +144,11 @@ def _translated(error: libvirt.libvirtError, *, effect: bool) -> HypervisorError
         error.get_error_domain(),
         error.get_error_message() or str(error),
     )
+    kind: type[HypervisorError]
     if domain == libvirt.VIR_FROM_RPC or code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN):
-        kind: type[HypervisorError] = OutcomeUnknown if effect else Unreachable
+        kind = OutcomeUnknown if effect else Unreachable
+    elif code == libvirt.VIR_ERR_SYSTEM_ERROR:
+        kind = _BY_ERRNO.get(error.get_int1() or 0, HypervisorError)
     else:
         kind = _BY_CODE.get(code or 0, HypervisorError)
     return kind(message, code=code, domain=domain)

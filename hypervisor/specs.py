@@ -4,13 +4,18 @@ Units stand in the names. Nothing here decides anything: defaults are the plaine
 should look like is said where machines are designed.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface
+from typing import Final
 from uuid import UUID
 
 from hypervisor.errors import Invalid
+
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")
+_LARGEST_VOLUME_BYTES: Final = 2**63 - 1  # libvirt counts in signed 64 bits
 
 
 class Accelerator(StrEnum):
@@ -211,12 +216,24 @@ class DomainSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSpec:
-    """A new, empty volume. `allocation_bytes` is set aside at once; 0 lets it grow with use."""
+    """A new, empty volume. `allocation_bytes` is set aside at once; 0 lets it grow with use.
+
+    The name is the file's: 1 to 255 letters, digits, `.`, `_` and `-`, and no `.` in front. Raises `Invalid`.
+    """
 
     name: str
     format: ImageFormat
     capacity_bytes: int
     allocation_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.name):
+            raise Invalid("This cannot be the name of a volume.")
+        if (
+            not 0 <= self.allocation_bytes <= self.capacity_bytes
+            or self.capacity_bytes > _LARGEST_VOLUME_BYTES
+        ):
+            raise Invalid("This cannot be the size of a volume.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
