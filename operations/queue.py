@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from amqp.exceptions import ChannelError
 from celery import current_app
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
@@ -28,4 +29,8 @@ def waiting() -> int:
     """How many messages no worker has taken yet. Raises kombu's OperationalError."""
     with current_app.connection_for_read() as connection:
         channel: Any = connection.default_channel
-        return int(channel.queue_declare(current_app.conf.task_default_queue, passive=True).message_count)
+        try:
+            declared = channel.queue_declare(current_app.conf.task_default_queue, passive=True)
+        except ChannelError:
+            return 0  # an empty list is no key in Redis, so an empty queue is reported as missing
+        return int(declared.message_count)
