@@ -29,3 +29,17 @@ def human_since(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"
     raise AssertionError("unreachable")
+
+
+def human_duration(seconds: float) -> str:
+    """3.42 → "3.4 s", 75 → "1 min 15 s"; two units at most."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)]
+    parts = [
+        (whole % before // size, name)
+        for before, (name, size) in zip([10**12, 86_400, 3_600, 60], units, strict=True)
+    ]
+    first = next(i for i, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {name}" for count, name in parts[first : first + 2] if count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -10,6 +11,11 @@ from django.db.models import Q
 
 from accounts.models import Team, User
 from accounts.scoping import Permitted
+from operations import targets
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return (end - start).total_seconds() if start and end else None
 
 
 class OperationState(models.TextChoices):
@@ -100,6 +106,7 @@ class Operation(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-created_at", "-id"], name="operation_newest"),
             models.Index(fields=["target_kind", "target_id", "-created_at"], name="operation_of_target"),
+            models.Index(fields=["kind", "-created_at"], name="operation_of_kind"),
             models.Index(fields=["actor", "-created_at"], name="operation_of_actor"),
             models.Index(fields=["team", "-created_at"], name="operation_of_team"),
             models.Index(fields=["state"], condition=Q(state__in=ACTIVE), name="operation_active"),
@@ -112,6 +119,16 @@ class Operation(models.Model):
     def active(self) -> bool:
         """Whether it waits or runs."""
         return self.state in ACTIVE
+
+    @property
+    def target_address(self) -> str:
+        """The page of what it is about, "" where that kind has none."""
+        return targets.address(self.target_kind, self.target_id)
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds from its first start to its end; None before that."""
+        return _seconds(self.started_at, self.finished_at)
 
     @property
     def cancellable(self) -> bool:
@@ -137,6 +154,11 @@ class OperationStep(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds from its last start to its end; None before that."""
+        return _seconds(self.started_at, self.finished_at)
 
 
 class OperationLog(models.Model):

@@ -1,5 +1,12 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from operations import views
 
 app_name = "operations"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.list_, name="list"),
+    path("drawer", views.drawer, name="drawer"),
+    path("<uuid:pk>/", views.detail, name="detail"),
+    path("<uuid:pk>/cancel", views.cancel, name="cancel"),
+]

@@ -14,12 +14,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from core.units import human_bytes, human_mib, human_since
+from core.units import human_bytes, human_duration, human_mib, human_since
 
 register = template.Library()
 
 register.filter("bytes", human_bytes)
 register.filter("mib", human_mib)
+register.filter("duration", human_duration)
 
 # The colour of the dot before a state; what is missing here is grey. An operation that runs is not yet good news.
 COLOURS = {

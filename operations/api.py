@@ -1,0 +1,112 @@
+"""Operations over REST: follow what a call started, and cancel it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Router, Schema
+from pydantic import Field
+
+from accounts.permissions import Verb
+from core.http import signed_in
+from operations import actions
+from operations.listing import Wanted
+from operations.models import Operation, OperationState, StepState
+
+router = Router(tags=["operations"])
+
+
+class OperationOut(Schema):
+    """One operation. `progress` is in percent; `fix` says what to do about `error`."""
+
+    id: UUID
+    kind: str
+    title: str
+    target_kind: str
+    target_id: UUID
+    target_name: str
+    person: str | None
+    state: OperationState
+    progress: int
+    message: str
+    error: str
+    fix: str
+    left_behind: str
+    cancellable: bool
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @staticmethod
+    def resolve_person(operation: Operation) -> str | None:
+        """Who asked for it; null for the panel itself."""
+        return operation.actor.username if operation.actor else None
+
+
+class StepOut(Schema):
+    """One step as the journal knows it."""
+
+    title: str
+    state: StepState
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class LogOut(Schema):
+    """One line said along the way."""
+
+    at: datetime
+    text: str
+
+
+class OperationDetail(OperationOut):
+    """One operation with its steps and its log."""
+
+    steps: list[StepOut]
+    log: list[LogOut]
+
+
+class OperationPage(Schema):
+    """Part of a list; `count` is the length of all of it."""
+
+    count: int
+    items: list[OperationOut]
+
+
+@router.get("", response=OperationPage, summary="List operations, newest first")
+def list_operations(
+    request: HttpRequest,
+    *,
+    person: str = "",
+    kind: str = "",
+    target_kind: str = "",
+    target: str = "",
+    outcome: str = "",
+    offset: Annotated[int, Field(ge=0)] = 0,
+    limit: Annotated[int, Field(ge=1, le=200)] = 50,
+) -> dict[str, Any]:
+    """Those that the caller may see; a filter that can't be understood counts as not given."""
+    asked = {"person": person, "kind": kind, "target_kind": target_kind, "target": target, "outcome": outcome}
+    rows = Wanted.read(asked).of(signed_in(request))
+    return {"count": rows.count(), "items": rows[offset : offset + limit]}
+
+
+@router.get("/{uuid:pk}", response=OperationDetail, summary="One operation, its steps and its log")
+def get_operation(request: HttpRequest, pk: UUID) -> Operation:
+    """Poll this, or read it once after the state has become final."""
+    rows = Wanted().of(signed_in(request)).prefetch_related("steps", "log")
+    operation: Operation = get_object_or_404(rows, pk=pk)
+    return operation
+
+
+@router.post("/{uuid:pk}/cancel", response={202: OperationOut}, summary="Ask an operation to stop")
+def cancel_operation(request: HttpRequest, pk: UUID) -> tuple[int, Operation]:
+    """It stops at the border of its next step and takes back what it did; 409 where it can't any more."""
+    user = signed_in(request)
+    operation = get_object_or_404(Operation.objects.permitted(user, Verb.OPERATION_CANCEL), pk=pk)
+    return 202, actions.cancel(operation=operation, actor=user)
