@@ -1,7 +1,6 @@
 """Files that are made once from Debian's packages and kept: where they are kept, and the tools to make them."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,9 +11,8 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def cache_directory() -> Path:
-    """`cache` in the panel's state directory, made if missing."""
-    state = Path(os.environ.get("PANEL_STATE_DIR") or _REPOSITORY / "var")
-    directory = state / "cache" / "lab"
+    """Of the checkout, not of the panel that a test runs: that one's state folder goes away with the test."""
+    directory = _REPOSITORY / "var" / "cache" / "lab"
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
