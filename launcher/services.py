@@ -63,7 +63,15 @@ def parts(layout: Layout) -> Iterator[Part]:
     # Beat loads the schedule alone: the whole site would cost 40 MB for a clock.
     yield Part(
         name="beat",
-        command=(celery, "-A", "kvmpanel.schedule", "beat", "--loglevel=WARNING", f"--schedule={run}/beat")
+        command=(
+            celery,
+            "-q",
+            "-A",
+            "kvmpanel.schedule",
+            "beat",
+            "--loglevel=WARNING",
+            f"--schedule={run}/beat",
+        )
         + ("--pidfile=",),
         rank=30,
     )
