@@ -1,5 +1,6 @@
 """Pools and volumes."""
 
+import contextlib
 from collections.abc import Callable
 from typing import BinaryIO
 from uuid import UUID
@@ -8,7 +9,7 @@ import libvirt
 
 from hypervisor import streams
 from hypervisor.connection import Connection, unless_so_already, unless_taken
-from hypervisor.errors import AlreadyInState, HypervisorError, NoSpace, NotFound, translate
+from hypervisor.errors import HypervisorError, NoSpace, NotFound, translate
 from hypervisor.facts import PoolFacts, VolumeFacts
 from hypervisor.specs import VolumeSpec
 from hypervisor.states import pool_state
@@ -48,18 +49,17 @@ class StorageCalls(Connection):
     def define_dir_pool(self, *, uuid: UUID, name: str, path: str) -> PoolFacts:
         """A pool that is a directory: made if missing, started now and with the host. Doing it twice is harmless.
 
-        Raises `AlreadyExists` if another pool has the name, the UUID or the directory.
+        Raises `AlreadyExists` if another pool has the name, the UUID or the directory. A pool whose directory cannot
+        be made is not left behind.
         """
         document = build.dir_pool_xml(uuid=str(uuid), name=name, path=path)
-        with unless_taken(lambda: self._is_pool_taken(uuid, name)), translate(effect=True):
+        with unless_taken(lambda: self._is_pool_taken(uuid, name, path)), translate(effect=True):
             found = self._connection.storagePoolDefineXML(document, 0)
-            if not found.isActive():
-                found.build(0)
+            if found.isActive():
+                found.refresh(0)
+            else:
+                _build_and_start(found)
             found.setAutostart(1)
-        try:
-            self.start_pool(uuid)
-        except AlreadyInState:
-            return self.refresh_pool(uuid)
         return self.read_pool(uuid)
 
     def start_pool(self, pool: UUID) -> None:
@@ -138,9 +138,19 @@ class StorageCalls(Connection):
     def _is_pool_active(self, uuid: UUID) -> bool:
         return bool(self._pool(uuid).isActive())
 
-    def _is_pool_taken(self, uuid: UUID, name: str) -> bool:
+    def _is_pool_taken(self, uuid: UUID, name: str, path: str) -> bool:
         others = [pool for pool in self.list_pools() if (pool.uuid, pool.name) != (uuid, name)]
-        return any(pool.uuid == uuid or pool.name == name for pool in others)
+        return any(uuid == pool.uuid or name == pool.name or path == pool.path for pool in others)
+
+
+def _build_and_start(pool: libvirt.virStoragePool) -> None:
+    try:
+        pool.build(0)
+        pool.create(0)
+    except libvirt.libvirtError:
+        with contextlib.suppress(libvirt.libvirtError):
+            pool.undefine()
+        raise
 
 
 def _pool_facts(pool: libvirt.virStoragePool) -> PoolFacts:

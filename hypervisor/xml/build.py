@@ -158,6 +158,8 @@ def _devices(spec: DomainSpec) -> Element:
         target = element("target", attributes={"type": "serial"})
         devices.append(element("console", target, attributes={"type": "pty"}))
     if spec.guest_agent:
+        # Named, because libvirt would add it at the end and sort it at the next start: the definition would change.
+        devices.insert(0, element("controller", attributes={"type": "virtio-serial", "index": "0"}))
         target = element("target", attributes={"type": "virtio", "name": _GUEST_AGENT_CHANNEL})
         devices.append(element("channel", target, attributes={"type": "unix"}))
     if spec.tablet:

@@ -5,6 +5,7 @@ Everything in them is hostile: texts are cut at a length no honest one reaches, 
 
 import hashlib
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from typing import Final
 from uuid import UUID
 
@@ -186,7 +187,12 @@ def _forward_mode(root: Element) -> str:
 
 
 def _address(ip: Element) -> str:
-    return f"{_attribute(ip, 'address')}/{_attribute(ip, 'prefix') or _attribute(ip, 'netmask')}"
+    """As "192.0.2.1/24"; blank for what is no address."""
+    mask = _attribute(ip, "prefix") or _attribute(ip, "netmask") or "32"
+    try:
+        return str(ip_interface(f"{_attribute(ip, 'address')}/{mask}"))
+    except ValueError:
+        return ""
 
 
 def _children(parent: Element | None, tag: str) -> list[Element]:
