@@ -1,11 +1,28 @@
 """The queue: JSON only, ids only, at-least-once; the operation row is the job (see `operations.engine`)."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmpanel.settings")
 
 app = Celery("kvmpanel")
 app.config_from_object("kvmpanel.queue")
 app.autodiscover_tasks()
+# Procedures register themselves when they are imported. Only workers do this: the web process runs no steps.
+app.autodiscover_tasks(related_name="procedures")
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Django's settings have configured it already; that somebody listens here keeps Celery from doing it again."""
+
+
+@worker_process_init.connect
+def become_worker(**_: Any) -> None:
+    """Allow connections to hosts, in each child after its fork; Celery's Django fixup has closed the database's."""
+    from hosts.connections import act_as  # models may be imported only after the site is set up
+
+    act_as("worker")
