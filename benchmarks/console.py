@@ -19,7 +19,6 @@ from pathlib import Path
 import redis
 
 from benchmarks.report import Spread, Table, finish, pss_kb, say, spread
-from console import tickets
 from console.proxy.settings import SESSION_COOKIE
 from tests.console.stage import (
     ORIGIN,
@@ -29,6 +28,7 @@ from tests.console.stage import (
     exactly,
     free_port,
     grant_for,
+    issue,
     listens,
     private_redis,
     wait_until,
@@ -127,7 +127,7 @@ def through_stock(port: int) -> socket.socket:
 
 def through_panel(port: int, screen: int, client: redis.Redis) -> socket.socket:
     line = dial(port)
-    upgrade(line, "binary", f"ticket.{tickets.issue(client, grant_for(screen, redis_client=client))}")
+    upgrade(line, "binary", f"ticket.{issue(client, grant_for(screen, redis_client=client))}")
     _shake_hands_framed(line)
     return line
 
@@ -235,7 +235,9 @@ def measure(tcp: Way, stock: Way, panel: Way, connects: dict[str, Spread]) -> di
     trips = compare([tcp, stock, panel], round_trip)
     idle = {stock.name: idle_kb(stock, IDLE_STOCK), panel.name: idle_kb(panel, IDLE)}
     stalls = compare([stock, panel], stall_mb, rounds=1)
-    table = Table("Console", "way", "MB/s down", "round trip µs", "kB per idle console", "stalled MB", "connect ms")
+    table = Table(
+        "Console", "way", "MB/s down", "round trip µs", "kB per idle console", "stalled MB", "connect ms"
+    )
     for way in (tcp, stock, panel):
         table.row(
             way.name,
@@ -269,7 +271,7 @@ def time_connects(screen: int, stock: int, panel: int, client: redis.Redis) -> d
     samples: dict[str, list[float]] = {name: [] for name, _, _ in ways}
     ready: list[str] = []
     for _ in range(CONNECTS):
-        ready.append(tickets.issue(client, grant_for(screen, redis_client=client)))
+        ready.append(issue(client, grant_for(screen, redis_client=client)))
         for name, port, first_byte in ways:
             samples[name].append(connect_ms(port, first_byte))
     return {name: spread(values) for name, values in samples.items()}
@@ -292,7 +294,9 @@ def main() -> None:
             figures = measure(
                 Way("direct TCP", lambda: direct(screen), framed=False, pid=None),
                 Way("stock websockify", lambda: through_stock(stock), framed=True, pid=stock_pid),
-                Way("panel", lambda: through_panel(panel, screen, client), framed=True, pid=proxy.process.pid),
+                Way(
+                    "panel", lambda: through_panel(panel, screen, client), framed=True, pid=proxy.process.pid
+                ),
                 connects,
             )
         finally:

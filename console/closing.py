@@ -26,7 +26,7 @@ class Closing(Enum):
     TOO_MANY = 4409, "You have too many consoles open. Close one of them first.", False
     STOPPED = 4410, "The virtual machine was stopped.", True
     SIGNED_OUT = 4411, "You signed out.", False
-    NOT_ALLOWED = 4412, "You may no longer use this console.", False
+    RIGHTS_CHANGED = 4412, "Your rights were changed.", True
     DELETED = 4413, "The virtual machine was deleted.", False
     TOO_LONG = 4414, "A console ends after twelve hours.", True
     SCREEN_GONE = 4415, "The virtual machine's screen went away.", True
@@ -45,7 +45,7 @@ class Closing(Enum):
         return self.name.lower()
 
 
-REVOCATIONS = frozenset({Closing.STOPPED, Closing.SIGNED_OUT, Closing.NOT_ALLOWED, Closing.DELETED})
+REVOCATIONS = frozenset({Closing.STOPPED, Closing.SIGNED_OUT, Closing.RIGHTS_CHANGED, Closing.DELETED})
 """What a room outside the proxy may end a console for."""
 
 

@@ -1,8 +1,8 @@
 """Tickets: the right of one login to see one screen once, for thirty seconds.
 
-    worker            issue(grant) ────────▶ Redis: SHA-256 of the ticket → grant, 30 s
-    browser           the ticket itself, as a WebSocket subprotocol
-    console proxy     redeem(ticket) ◀────── GETDEL, so that it serves once
+    web               draw() → the ticket for the browser, its digest for the worker
+    worker            store(digest, grant) ─▶ Redis: SHA-256 of the ticket → grant, 30 s
+    console proxy     redeem(ticket) ◀─────── GETDEL, so that it serves once
 
 A ticket is 32 random bytes and exists in clear only on its way to the browser. `close` takes rights back: it
 refuses tickets not used yet and ends consoles already open. What was taken back is kept as long as the longest
@@ -82,9 +82,9 @@ class Grant:
         ]
 
 
-def session_hash(session_key: str) -> str:
-    """What a ticket remembers of a login: never the session key itself."""
-    return hashlib.sha256(session_key.encode()).hexdigest()
+def session_hash(secret: str) -> str:
+    """What a ticket remembers of a login, by its session key or its API token: never the secret itself."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def now(redis: Redis) -> int:
@@ -93,16 +93,20 @@ def now(redis: Redis) -> int:
     return seconds * 1_000_000 + micros
 
 
-def issue(redis: Redis, grant: Grant, *, seconds: float = TICKET_SECONDS) -> str:
-    """Store the grant and give its ticket, 43 characters of the URL-safe alphabet."""
+def draw() -> tuple[str, str]:
+    """A new ticket, 43 characters of the URL-safe alphabet, and its digest; it serves once `store` was called."""
     ticket = secrets.token_urlsafe(32)
-    redis.set(_ticket_key(ticket), grant.dump(), px=round(seconds * 1000))
-    return ticket
+    return ticket, _digest(ticket)
+
+
+def store(redis: Redis, digest: str, grant: Grant, *, seconds: float = TICKET_SECONDS) -> None:
+    """Let the ticket with that digest serve for `seconds`. Whoever stores never needs to see the ticket."""
+    redis.set(_ticket_key(digest), grant.dump(), px=round(seconds * 1000))
 
 
 async def redeem(redis: AsyncRedis, ticket: str, session_hash: str) -> Grant | None:
     """Use a ticket up. None, all the same, if it is unknown, late, used, taken back or another login's."""
-    stored = await redis.getdel(_ticket_key(ticket))
+    stored = await redis.getdel(_ticket_key(_digest(ticket)))
     if stored is None:
         return None
     grant = Grant.load(stored)
@@ -187,8 +191,12 @@ def _watching_key(domain_uuid: UUID) -> str:
     return f"console:watching:{domain_uuid}"
 
 
-def _ticket_key(ticket: str) -> str:
-    return f"console:ticket:{hashlib.sha256(ticket.encode()).hexdigest()}"
+def _digest(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode()).hexdigest()
+
+
+def _ticket_key(digest: str) -> str:
+    return f"console:ticket:{digest}"
 
 
 def _scope(

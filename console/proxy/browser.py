@@ -44,10 +44,13 @@ class Request:
         self.headers = headers
         self.origin = headers.get("Origin")
 
-    def cookie(self, name: str) -> str | None:
-        """The value of one cookie."""
+    def login(self, cookie: str) -> str | None:
+        """What proves the login: the session's key in that cookie, or an API token (RFC 6750)."""
+        authorization: str = self.headers.get("Authorization", "")
+        if authorization.startswith("Bearer "):
+            return authorization.removeprefix("Bearer ").strip()
         try:
-            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(name)
+            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(cookie)
         except CookieError:
             return None
         return morsel.value if morsel else None

@@ -160,11 +160,11 @@ class Proxy:
                 await tickets.unwatch(self._redis, console.number, grant)
 
     async def _redeem(self, request: Request) -> tickets.Grant:
-        ticket, session = request.ticket(), request.cookie(self._settings.session_cookie)
-        if ticket is None or session is None:
-            raise TurnedAway(Closing.TICKET_REFUSED, "no ticket or no session")
+        ticket, login = request.ticket(), request.login(self._settings.session_cookie)
+        if ticket is None or login is None:
+            raise TurnedAway(Closing.TICKET_REFUSED, "no ticket or no login")
         try:
-            grant = await tickets.redeem(self._redis, ticket, tickets.session_hash(session))
+            grant = await tickets.redeem(self._redis, ticket, tickets.session_hash(login))
         except RedisError as error:
             raise TurnedAway(Closing.UNAVAILABLE, str(error)) from error
         if grant is None:

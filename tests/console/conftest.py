@@ -9,9 +9,8 @@ import pytest
 import redis
 from websockets.sync.client import ClientConnection
 
-from console import tickets
 from console.proxy.settings import Settings
-from tests.console.stage import ORIGIN, PrivateRedis, RunningProxy, grant_for, knock, private_redis
+from tests.console.stage import ORIGIN, PrivateRedis, RunningProxy, grant_for, issue, knock, private_redis
 
 Enter = Callable[..., ClientConnection]
 
@@ -53,6 +52,6 @@ def enter(redis_client: redis.Redis, settings: Settings) -> Iterator[Enter]:
         def enter(port: int, **about: Any) -> ClientConnection:
             assert isinstance(settings.listen, Path)
             grant = grant_for(port, redis_client=redis_client, **about)
-            return lines.enter_context(knock(settings.listen, tickets.issue(redis_client, grant)))
+            return lines.enter_context(knock(settings.listen, issue(redis_client, grant)))
 
         yield enter

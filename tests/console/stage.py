@@ -251,6 +251,13 @@ def grant_for(
     )
 
 
+def issue(redis_client: redis.Redis, grant: tickets.Grant, *, seconds: float = tickets.TICKET_SECONDS) -> str:
+    """A ticket that serves, as web and worker make it together."""
+    ticket, digest = tickets.draw()
+    tickets.store(redis_client, digest, grant, seconds=seconds)
+    return ticket
+
+
 def knock(
     at: Path, ticket: str | None, *, origin: str | None = ORIGIN, session: str | None = SESSION
 ) -> AbstractContextManager[ClientConnection]:

@@ -8,7 +8,6 @@ import pytest
 import redis
 from websockets.exceptions import InvalidStatus
 
-from console import tickets
 from console.closing import Closing
 from console.proxy.settings import Settings
 from tests.console.conftest import Enter
@@ -18,6 +17,7 @@ from tests.console.stage import (
     Viewer,
     closing_of,
     grant_for,
+    issue,
     knock,
     wait_until,
 )
@@ -45,7 +45,7 @@ class TestOrigin:
     ) -> None:
         assert isinstance(settings.listen, Path)
         with Screen() as screen:
-            ticket = tickets.issue(redis_client, grant_for(screen.port, redis_client=redis_client))
+            ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
 
             with pytest.raises(InvalidStatus) as refusal, knock(settings.listen, ticket, origin=origin):
                 pass
@@ -65,7 +65,7 @@ class TestTicket:
     def test_serves_once(self, settings: Settings, redis_client: redis.Redis) -> None:
         assert isinstance(settings.listen, Path)
         with Screen() as screen:
-            ticket = tickets.issue(redis_client, grant_for(screen.port, redis_client=redis_client))
+            ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
             with knock(settings.listen, ticket) as first, knock(settings.listen, ticket) as second:
                 Viewer(first).shake_hands()
 
@@ -74,7 +74,7 @@ class TestTicket:
     def test_comes_late(self, settings: Settings, redis_client: redis.Redis) -> None:
         assert isinstance(settings.listen, Path)
         grant = grant_for(5901, redis_client=redis_client)
-        ticket = tickets.issue(redis_client, grant, seconds=0.02)
+        ticket = issue(redis_client, grant, seconds=0.02)
         time.sleep(0.05)
 
         with knock(settings.listen, ticket) as line:
@@ -85,7 +85,7 @@ class TestTicket:
         self, settings: Settings, redis_client: redis.Redis, session: str | None
     ) -> None:
         assert isinstance(settings.listen, Path)
-        ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client))
+        ticket = issue(redis_client, grant_for(5901, redis_client=redis_client))
 
         with knock(settings.listen, ticket, session=session) as line:
             assert closing_of(line) == told(Closing.TICKET_REFUSED)

@@ -25,6 +25,7 @@ from tests.console.stage import (
     Viewer,
     closing_of,
     grant_for,
+    issue,
     knock,
     private_redis,
     wait_until,
@@ -132,7 +133,7 @@ class TestBackPressure:
                 peer.sendall(bytes(1024 * 1024))
 
         with Screen(pour) as screen:
-            ticket = tickets.issue(redis_client, grant_for(screen.port, redis_client=redis_client))
+            ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
             with knock(proxy.socket, ticket) as line:
                 viewer = Viewer(line).shake_hands()
                 before = pss_kb(proxy.process.pid)
@@ -199,7 +200,7 @@ class TestRedisGone:
             )
             with RunningProxy(settings):
                 assert isinstance(settings.listen, Path)
-                ticket = tickets.issue(client, grant_for(screen.port, redis_client=client, domain_uuid=uuid))
+                ticket = issue(client, grant_for(screen.port, redis_client=client, domain_uuid=uuid))
                 with knock(settings.listen, ticket) as line:
                     Viewer(line).shake_hands()
 
@@ -219,11 +220,11 @@ class TestSilence:
     def test_of_a_dead_browser_ends_the_console(self, settings: Settings, redis_client: redis.Redis) -> None:
         hurried = with_times(settings, handshake=5, ping=0.1, dead=0.5)
         with RunningProxy(hurried), Screen() as screen, socket.socket(socket.AF_UNIX) as line:
-            ticket = tickets.issue(redis_client, grant_for(screen.port, redis_client=redis_client))
+            ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
             assert isinstance(settings.listen, Path)
             with knock(settings.listen, ticket) as talking:
                 Viewer(talking).shake_hands()
-                dead = tickets.issue(redis_client, grant_for(screen.port, redis_client=redis_client))
+                dead = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
                 line.connect(str(settings.listen))
                 shake_hands_and_fall_silent(line, dead)
 
@@ -239,7 +240,7 @@ class TestProcess:
         proxy = ProxyProcess(tmp_path, redis_server.url)
         with Screen() as screen:
             grant = grant_for(screen.port, redis_client=redis_client)
-            ticket = tickets.issue(redis_client, grant)
+            ticket = issue(redis_client, grant)
             with knock(proxy.socket, ticket) as line:
                 Viewer(line).shake_hands()
 
@@ -257,7 +258,7 @@ class TestProcess:
         proxy = ProxyProcess(tmp_path, redis_server.url)
         with Screen() as screen:
             grant = grant_for(screen.port, redis_client=redis_client, password="s3cret")
-            ticket = tickets.issue(redis_client, grant)
+            ticket = issue(redis_client, grant)
             for _ in range(2):
                 with knock(proxy.socket, ticket) as line:
                     closing_of(line)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from console import tickets
 from console.closing import Closing
-from tests.console.stage import PrivateRedis, grant_for
+from tests.console.stage import PrivateRedis, grant_for, issue
 
 ANN = tickets.session_hash("the-session-of-ann")
 BOB = tickets.session_hash("the-session-of-bob")
@@ -29,18 +29,18 @@ class TestRedeem:
     ) -> None:
         grant = grant_for(5901, redis_client=redis_client, password="s3cret", mode=tickets.Mode.VIEW_ONLY)
 
-        ticket = tickets.issue(redis_client, grant)
+        ticket = issue(redis_client, grant)
 
         assert await tickets.redeem(proxy_redis, ticket, ANN) == grant
 
     async def test_serves_once(self, redis_client: redis.Redis, proxy_redis: AsyncRedis) -> None:
-        ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client))
+        ticket = issue(redis_client, grant_for(5901, redis_client=redis_client))
         await tickets.redeem(proxy_redis, ticket, ANN)
 
         assert await tickets.redeem(proxy_redis, ticket, ANN) is None
 
     async def test_comes_too_late(self, redis_client: redis.Redis, proxy_redis: AsyncRedis) -> None:
-        ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client), seconds=0.02)
+        ticket = issue(redis_client, grant_for(5901, redis_client=redis_client), seconds=0.02)
 
         time.sleep(0.05)
 
@@ -49,7 +49,7 @@ class TestRedeem:
     async def test_is_used_up_by_a_stranger_s_attempt(
         self, redis_client: redis.Redis, proxy_redis: AsyncRedis
     ) -> None:
-        ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client))
+        ticket = issue(redis_client, grant_for(5901, redis_client=redis_client))
 
         assert await tickets.redeem(proxy_redis, ticket, BOB) is None
         assert await tickets.redeem(proxy_redis, ticket, ANN) is None
@@ -57,7 +57,7 @@ class TestRedeem:
     async def test_is_refused_after_the_right_was_taken_back(
         self, redis_client: redis.Redis, proxy_redis: AsyncRedis
     ) -> None:
-        ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client))
+        ticket = issue(redis_client, grant_for(5901, redis_client=redis_client))
 
         tickets.close(redis_client, session_hash=ANN, why=Closing.SIGNED_OUT)
 
@@ -69,17 +69,17 @@ class TestRedeem:
         uuid = uuid4()
         tickets.close(redis_client, domain_uuid=uuid, why=Closing.STOPPED)
 
-        ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client, domain_uuid=uuid))
+        ticket = issue(redis_client, grant_for(5901, redis_client=redis_client, domain_uuid=uuid))
 
         assert await tickets.redeem(proxy_redis, ticket, ANN) is not None
 
 
 class TestWhatIsStored:
     def test_neither_the_ticket_nor_the_session_is_in_redis(self, redis_client: redis.Redis) -> None:
-        ticket = tickets.issue(redis_client, grant_for(5901, redis_client=redis_client))
+        ticket = issue(redis_client, grant_for(5901, redis_client=redis_client))
 
         (key,) = redis_client.keys("*")
-        content = key + cast(bytes, redis_client.get(key))
+        content = cast("bytes", key) + cast("bytes", redis_client.get(key))
 
         assert ticket.encode() not in content
         assert b"the-session-of-ann" not in content
@@ -101,9 +101,9 @@ class TestClose:
             grant_for(5902, redis_client=redis_client, domain_uuid=mail, user_id=7),
         ]
 
-        tickets.close(redis_client, domain_uuid=web, user_id=7, why=Closing.NOT_ALLOWED)
+        tickets.close(redis_client, domain_uuid=web, user_id=7, why=Closing.RIGHTS_CHANGED)
 
-        assert await tickets.revoked(proxy_redis, [hers, *others]) == [(hers, Closing.NOT_ALLOWED)]
+        assert await tickets.revoked(proxy_redis, [hers, *others]) == [(hers, Closing.RIGHTS_CHANGED)]
 
     def test_wants_to_know_what(self, redis_client: redis.Redis) -> None:
         with pytest.raises(ValueError, match="name a domain"):
