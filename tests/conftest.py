@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import SettingsWrapper
 
 from accounts.models import Membership, Team, User
 from accounts.permissions import Role
@@ -32,6 +33,13 @@ class Cast:
         """By the names that the role tables use."""
         names = ("superuser", "operator", "auditor", "lead", "member", "stranger")
         return {name: getattr(self, name) for name in names}
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: SettingsWrapper) -> None:
+    """Pages name static files as they are; that hashed names are made and served is the launcher's tests' matter."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 
 
 @pytest.fixture

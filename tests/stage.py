@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from celery import current_app
+
 import hosts.inventory
 import networks.inventory
 import storage.inventory
@@ -33,5 +35,6 @@ def read(host: Host) -> None:
 
 def carry_out(operation_id: UUID) -> Operation:
     """Run one operation to where it gets in one attempt."""
+    current_app.loader.import_default_modules()  # as a worker does at its start: every room's procedures
     engine.execute(operation_id)
     return Operation.objects.get(pk=operation_id)

@@ -32,8 +32,8 @@ def tidy(lab_host: LabHost) -> Iterator[None]:
         if "running" in lab_host.virsh("domstate", name) or "paused" in lab_host.virsh("domstate", name):
             lab_host.virsh("destroy", name)
         lab_host.virsh("undefine", name, "--nvram")
-    for path in lab_host.pool_path.glob("*-vda.*"):
-        path.unlink()
+    for name in volumes_of(lab_host):
+        (lab_host.pool_path / name).unlink()
     lab_host.virsh("pool-refresh", "default")
 
 
@@ -47,7 +47,7 @@ def define_by_hand(lab: LabHost, name: str) -> None:
 
 
 def volumes_of(lab: LabHost) -> list[str]:
-    return sorted(path.name for path in lab.pool_path.glob("*-vda.*"))
+    return sorted(path.name for path in lab.pool_path.iterdir() if path.suffix in (".qcow2", ".img"))
 
 
 class TestCreate:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import httpx
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 _UP_TIMEOUT_S: Final = 600
 _OURS: Final = re.compile(r"PANEL_|DATABASE_URL|REDIS_URL|DJANGO_")
@@ -65,6 +67,16 @@ class Panel:
     def manage(self, *arguments: str) -> str:
         """A management command in this panel; returns what it printed."""
         return self.command("manage", *arguments)
+
+    def api(self) -> httpx.Client:
+        """REST as the first admin, by a token of its own."""
+        token = self.manage("api_token", "admin", "test").split()[-1]
+        return httpx.Client(
+            base_url=self.url,
+            verify=self.state / "tls" / "panel.crt",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+        )
 
     def pids(self) -> dict[str, int]:
         """The parts' main processes by name, the supervisor among them. Raises PanelError unless all run."""
