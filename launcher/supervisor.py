@@ -51,7 +51,9 @@ class _UnixTransport(xmlrpc.client.Transport):
         self.path = path
 
     def make_connection(self, host: tuple[str, dict[str, str]] | str) -> http.client.HTTPConnection:
-        return _UnixConnection(self.path)
+        connection = _UnixConnection(self.path)
+        self._connection = host, connection  # what close() closes
+        return connection
 
 
 def start(layout: Layout) -> None:
