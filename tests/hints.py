@@ -20,7 +20,7 @@ class Hints:
 
     def __enter__(self) -> Self:
         self._redis = redis.Redis.from_url(settings.REDIS_URL)
-        self._messages = self._redis.pubsub()
+        self._messages = self._redis.pubsub()  # type: ignore[no-untyped-call]
         self._messages.psubscribe(_PREFIX + "*")
         self._messages.get_message(timeout=_TIMEOUT_S)
         self._heard: set[tuple[str, str]] = set()

@@ -47,6 +47,7 @@ class Watch:
                 self._stopping.wait(LOOK_S)
         finally:
             self._end_lanes()
+            connection.close()
 
     def stop(self) -> None:
         """Let `run` return; may be called from a signal handler."""
