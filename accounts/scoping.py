@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 
 from accounts.permissions import Role, Verb, roles_with
 from core.errors import Forbidden
@@ -34,6 +34,16 @@ class Permitted(models.QuerySet[Any]):
         if user.role in roles:
             return self
         return self.filter(self._belongs(user, roles))
+
+    def with_rights(self, user: User, **verbs: Verb) -> Self:
+        """Each row with, under each name given, whether `user` may do that verb on it; for buttons. Costs no query."""
+        return self.annotate(**{name: self._right(user, verb) for name, verb in verbs.items()})
+
+    def _right(self, user: User, verb: Verb) -> Value | Case:
+        roles = roles_with(verb)
+        if user.role in roles:
+            return Value(value=True)
+        return Case(When(self._belongs(user, roles), then=Value(value=True)), default=Value(value=False))
 
     def _belongs(self, user: Any, roles: frozenset[Role]) -> Q:
         mine = Q(pk__in=())

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from accounts.models import Team
 from accounts.permissions import Verb
@@ -15,14 +15,13 @@ from core.http import idempotency_key, signed_in
 from domains.actions import create as creating
 from domains.actions import delete as deleting
 from domains.actions import power as powering
+from domains.api import router
 from domains.models import Domain
 from domains.power import PowerVerb
 from hosts.models import Host
 from networks.models import Network
 from operations.models import Operation
 from storage.models import Pool, Volume
-
-router = Router(tags=["virtual machines"])
 
 
 class NewDomainIn(Schema):

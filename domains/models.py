@@ -27,6 +27,9 @@ class DomainState(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+ON = (DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTTING_DOWN)
+
+
 class DomainQuerySet(Permitted):
     """Machines belong to a team and to a person."""
 
@@ -90,6 +93,11 @@ class Domain(Observed):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def on(self) -> bool:
+        """Whether it runs, if only paused; it has a screen then."""
+        return self.state in ON
 
 
 class DomainDisk(models.Model):

@@ -1,5 +1,18 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from domains.views.create import form, new
+from domains.views.delete import delete
+from domains.views.detail import detail
+from domains.views.list import machines
+from domains.views.power import power
 
 app_name = "domains"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("", machines, name="list"),
+    path("new/", new, name="new"),
+    path("new/form/", form, name="form"),
+    path("<uuid:uuid>/", detail, name="detail"),
+    path("<uuid:uuid>/power/<slug:verb>/", power, name="power"),
+    path("<uuid:uuid>/delete/", delete, name="delete"),
+]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
+import domains.api_actions  # noqa: F401 (adds to the router of domains.api)
 from accounts.authentication import SessionOrToken
 from core.errors import InvalidInput, PanelError, TargetBusy
+from domains.api import router as domains_router
+from operations.api import router as operations_router
 
 api = NinjaAPI(
     title="KVM Panel",
@@ -15,6 +18,8 @@ api = NinjaAPI(
     auth=SessionOrToken(),
     urls_namespace="api",
 )
+api.add_router("domains", domains_router)
+api.add_router("operations", operations_router)
 
 
 @api.exception_handler(PanelError)

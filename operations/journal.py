@@ -145,9 +145,10 @@ def tell(operation: Operation) -> None:
 
 
 def tell_all(operation: Operation) -> None:
-    """The same, and to who looks at lists: it began, waits, or ended."""
+    """The same, and to who looks at lists or at what it is about: it began, waits, or ended."""
     tell(operation)
     publish("operations")
+    publish(operation.target_kind, operation.target_id)
 
 
 def _held(operation: Operation) -> OperationQuerySet:
