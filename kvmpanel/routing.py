@@ -11,6 +11,7 @@ from django.conf import settings
 from django.urls import path
 
 from core.consumers import LiveConsumer
+from storage.uploads import uploads
 
 
 def build(django_site: Any) -> ProtocolTypeRouter:
@@ -18,7 +19,17 @@ def build(django_site: Any) -> ProtocolTypeRouter:
     sockets = URLRouter([path("live/", LiveConsumer.as_asgi())])
     return ProtocolTypeRouter(
         {
-            "http": django_site,
+            "http": _past_django(django_site),
             "websocket": OriginValidator(AuthMiddlewareStack(sockets), settings.PANEL_ORIGINS),
         }
     )
+
+
+def _past_django(django_site: Any) -> Any:
+    """Uploads are taken as they come; Django would spool each body to a file first."""
+
+    async def site(scope: Any, receive: Any, send: Any) -> None:
+        handler = uploads if scope["path"].startswith("/uploads/") else django_site
+        await handler(scope, receive, send)
+
+    return site

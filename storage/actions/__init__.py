@@ -1,5 +1,22 @@
 """What may be done to pools, volumes and uploads."""
 
+from storage.actions.uploads import (
+    begin_upload,
+    discard_upload,
+    finish_upload,
+    note_progress,
+    refuse_upload,
+)
 from storage.actions.volumes import create_volume, delete_volume, refresh_pool, reserve
 
-__all__ = ["create_volume", "delete_volume", "refresh_pool", "reserve"]
+__all__ = [
+    "begin_upload",
+    "create_volume",
+    "delete_volume",
+    "discard_upload",
+    "finish_upload",
+    "note_progress",
+    "refresh_pool",
+    "refuse_upload",
+    "reserve",
+]

@@ -1,0 +1,136 @@
+"""What a file that somebody brought really is, told by its bytes; its name only says what it was meant to be.
+
+The first mebibyte is enough: so a file is refused when it begins to arrive, not after its last byte.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from oslo_utils.imageutils.format_inspector import (
+    FileInspector,
+    ImageFormatError,
+    InspectWrapper,
+    SafetyCheckFailed,
+)
+
+from core.errors import InvalidInput
+from core.units import MIB, TIB, human_bytes
+from hypervisor.specs import ImageFormat
+from storage.models import VolumeKind
+
+HEAD_BYTES = MIB
+MAX_DISK_BYTES = 64 * TIB
+SECTOR = 2048
+# ECMA-119 §6.2.1 and ECMA-167 §2/8.3: volume descriptors begin at sector 16.
+FIRST_DESCRIPTOR = 16 * SECTOR
+PRIMARY = 1
+# What else an ISO image may be at the same time: bootable from a stick, it begins with a partition table.
+HYBRID = frozenset({"iso", "gpt", "raw"})
+RAW_NAMES = (".img", ".raw")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What it is; `capacity_bytes` is what a guest will see of it."""
+
+    kind: VolumeKind
+    format: ImageFormat
+    capacity_bytes: int
+
+
+def inspect_file(path: Path, *, filename: str, size_bytes: int) -> Content:
+    """`inspect` for a file of which at least the first HEAD_BYTES, or all, are there."""
+    with path.open("rb") as file:
+        return inspect(file.read(HEAD_BYTES), filename=filename, size_bytes=size_bytes)
+
+
+def inspect(head: bytes, *, filename: str, size_bytes: int) -> Content:
+    """What a file of `size_bytes` that begins with `head` is.
+
+    Raises InvalidInput (field `file`) where it is nothing we take, pretends, is cut short, or would make QEMU open
+    another file (CVE-2022-47951, CVE-2024-32498).
+    """
+    found = _formats(head)
+    names = set(found)
+    if names - HYBRID and len(names) > 1:
+        raise _refuse(f"It claims to be several formats at once: {', '.join(sorted(names))}.")
+    if _is_optical(head):
+        if names - HYBRID:
+            raise _refuse(f"It is a {names.pop()} file that looks like an ISO image at the same time.")
+        return _optical(head, size_bytes)
+    if filename.lower().endswith(".iso"):
+        raise _refuse(_not_optical(names, size_bytes))
+    if names == {"qcow2"}:
+        return _qcow2(found["qcow2"])
+    if filename.lower().endswith(RAW_NAMES) and names <= {"raw", "gpt"}:
+        if size_bytes % 512:
+            raise _refuse("A raw disk image is a multiple of 512 bytes long.", "Upload it again, in full.")
+        return Content(kind=VolumeKind.DISK, format=ImageFormat.RAW, capacity_bytes=size_bytes)
+    raise _refuse(
+        _unknown(names), "Upload an ISO image (.iso), or a disk image as qcow2 or raw (.img, .raw)."
+    )
+
+
+def _formats(head: bytes) -> dict[str, FileInspector]:
+    wrapper = InspectWrapper(io.BytesIO(head))
+    while wrapper.read(65536):
+        pass
+    wrapper.close()
+    return {str(inspector): inspector for inspector in wrapper.formats or []}
+
+
+def _is_optical(head: bytes) -> bool:
+    """ISO 9660 (`CD001`), or UDF alone, whose recognition area begins with `BEA01` (ECMA-167 §2/9.1)."""
+    return head[FIRST_DESCRIPTOR + 1 : FIRST_DESCRIPTOR + 6] in (b"CD001", b"BEA01", b"NSR02", b"NSR03")
+
+
+def _optical(head: bytes, size_bytes: int) -> Content:
+    descriptor = head[FIRST_DESCRIPTOR : FIRST_DESCRIPTOR + SECTOR]
+    if descriptor[1:6] == b"CD001":
+        if len(descriptor) < SECTOR or descriptor[0] != PRIMARY:
+            raise _refuse("Its volume descriptor is damaged.", "Upload it again, in full.")
+        # ECMA-119 §8.4.8, §8.4.12: number of logical blocks, and how large one is.
+        (blocks,) = struct.unpack_from("<I", descriptor, 80)
+        (block_size,) = struct.unpack_from("<H", descriptor, 128)
+        promised = blocks * block_size
+        if promised > size_bytes:
+            raise _refuse(
+                f"It is cut short: by its own account it has {human_bytes(promised)}, "
+                f"and the file has {human_bytes(size_bytes)}.",
+                "Download it again, check its checksum, then upload it.",
+            )
+    return Content(kind=VolumeKind.ISO, format=ImageFormat.RAW, capacity_bytes=size_bytes)
+
+
+def _not_optical(names: set[str], size_bytes: int) -> str:
+    if names - {"raw", "gpt"}:
+        return f"It is called .iso, but it is a {names.pop()} file."
+    if size_bytes < FIRST_DESCRIPTOR + SECTOR:
+        return "It is too short for an ISO image."
+    return "It is called .iso, but there is no ISO image in it."
+
+
+def _qcow2(image: FileInspector) -> Content:
+    try:
+        image.safety_check()
+    except (SafetyCheckFailed, ImageFormatError):
+        raise _refuse(
+            "This qcow2 image refers to other files, or has features that can't be checked.",
+            "Make it whole first: qemu-img convert -O qcow2 OLD NEW",
+        ) from None
+    if not 0 < image.virtual_size <= MAX_DISK_BYTES:
+        raise _refuse(f"The disk in it is larger than {human_bytes(MAX_DISK_BYTES)}, or empty.")
+    return Content(kind=VolumeKind.DISK, format=ImageFormat.QCOW2, capacity_bytes=image.virtual_size)
+
+
+def _unknown(names: set[str]) -> str:
+    known = names - {"raw", "gpt"}
+    return f"{known.pop()} files can't be used." if known else "This is neither an ISO nor a disk image."
+
+
+def _refuse(message: str, fix: str = "") -> InvalidInput:
+    return InvalidInput(message, field="file", fix=fix)
