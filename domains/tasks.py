@@ -1,3 +1,47 @@
-"""Loaded by workers at start: makes this room's procedures known to the engine."""
+"""What workers do for this room outside of operations."""
 
-import domains.procedures  # noqa: F401
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Final
+from uuid import UUID
+
+import structlog
+from celery import shared_task
+from PIL import Image
+
+from domains import screens
+from domains.models import Domain
+from hosts.connections import borrow
+from hypervisor.errors import HypervisorError
+
+log = structlog.get_logger(__name__)
+
+WIDTH_PX: Final = 640
+HEIGHT_PX: Final = 640
+# A host that hangs while it is connected to keeps the task waiting without limit.
+LIMIT_S: Final = 20
+
+
+@shared_task(name="domains.screenshot", acks_late=False, time_limit=LIMIT_S)
+def screenshot(domain_uuid: str) -> None:
+    """Take a picture of a machine's screen and keep it for who looks; no picture where the machine is off by now."""
+    domain = Domain.objects.present().select_related("host").filter(uuid=UUID(domain_uuid)).first()
+    if domain is None or not screens.shows(domain):
+        return
+    try:
+        with borrow(domain.host) as hypervisor:
+            taken = hypervisor.screenshot(domain.uuid)
+    except HypervisorError as error:
+        log.info("no picture", domain=domain_uuid, error=error.message)
+        return
+    screens.keep(domain, _small(taken.png))
+
+
+def _small(png: bytes) -> bytes:
+    """The picture in a size for a page, a tenth of its bytes."""
+    small = BytesIO()
+    with Image.open(BytesIO(png), formats=("PNG",)) as image:
+        image.thumbnail((WIDTH_PX, HEIGHT_PX))
+        image.save(small, format="WEBP", quality=80)
+    return small.getvalue()

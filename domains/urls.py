@@ -5,6 +5,7 @@ from domains.views.delete import delete
 from domains.views.detail import detail
 from domains.views.list import machines
 from domains.views.power import power
+from domains.views.screen import screen
 
 app_name = "domains"
 
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("new/", new, name="new"),
     path("new/form/", form, name="form"),
     path("<uuid:uuid>/", detail, name="detail"),
+    path("<uuid:uuid>/screen/", screen, name="screen"),
     path("<uuid:uuid>/power/<slug:verb>/", power, name="power"),
     path("<uuid:uuid>/delete/", delete, name="delete"),
 ]
