@@ -51,7 +51,7 @@ def parts(layout: Layout) -> Iterator[Part]:
             "-A",
             "kvmpanel",
             "worker",
-            "--autoscale=8,2",
+            "--autoscale=8,1",
             "--loglevel=WARNING",
             "-n",
             "panel@%h",
