@@ -64,7 +64,7 @@ def _accepted(operation: Operation) -> Accepted:
 
 
 @router.post("", response={202: Accepted}, summary="Create a virtual machine")
-def create(request: HttpRequest, body: NewDomainIn) -> tuple[int, Accepted]:
+def create(request: HttpRequest, body: NewDomainIn) -> Status[Accepted]:
     """202 with the operation; 404 for a host, pool, image or network that you may not see; 422 beside a field."""
     user = signed_in(request)
     require(user, Verb.DOMAIN_CREATE)
@@ -81,21 +81,23 @@ def create(request: HttpRequest, body: NewDomainIn) -> tuple[int, Accepted]:
         team=get_object_or_404(Team, pk=body.team) if body.team is not None else None,
         **plain,
     )
-    return 202, _accepted(creating.create(new=new, actor=user, idempotency_key=idempotency_key(request)))
+    return Status(
+        202, _accepted(creating.create(new=new, actor=user, idempotency_key=idempotency_key(request)))
+    )
 
 
 @router.post("/{uuid:uuid}/power/{verb}", response={202: Accepted}, summary="Start, shut down, …")
-def power(request: HttpRequest, uuid: UUID, verb: PowerVerb) -> tuple[int, Accepted]:
+def power(request: HttpRequest, uuid: UUID, verb: PowerVerb) -> Status[Accepted]:
     """202 with the operation; 409 where the verb makes no sense in the machine's state."""
     user = signed_in(request)
     domains = Domain.objects.permitted(user, Verb.DOMAIN_POWER).present().select_related("host", "team")
     domain = get_object_or_404(domains, uuid=uuid)
     operation = powering.power(verb=verb, domain=domain, actor=user, idempotency_key=idempotency_key(request))
-    return 202, _accepted(operation)
+    return Status(202, _accepted(operation))
 
 
 @router.post("/{uuid:uuid}/delete", response={202: Accepted}, summary="Delete a virtual machine")
-def delete(request: HttpRequest, uuid: UUID, body: DeleteIn) -> tuple[int, Accepted]:
+def delete(request: HttpRequest, uuid: UUID, body: DeleteIn) -> Status[Accepted]:
     """202 with the operation; the machine is forced off first. Disks not named in `volumes` stay."""
     user = signed_in(request)
     domains = Domain.objects.permitted(user, Verb.DOMAIN_DELETE).present().select_related("host", "team")
@@ -103,4 +105,4 @@ def delete(request: HttpRequest, uuid: UUID, body: DeleteIn) -> tuple[int, Accep
     operation = deleting.delete(
         domain=domain, volumes=body.volumes, actor=user, idempotency_key=idempotency_key(request)
     )
-    return 202, _accepted(operation)
+    return Status(202, _accepted(operation))

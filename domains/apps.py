@@ -3,3 +3,13 @@ from django.apps import AppConfig
 
 class DomainsConfig(AppConfig):
     name = "domains"
+
+    def ready(self) -> None:
+        """Make the live pieces known, the page of a machine, and which volumes machines use."""
+        import domains.live  # noqa: F401
+        from domains.usage import machines_with
+        from operations import targets
+        from storage import usage
+
+        targets.register("domain", page="domains:detail", words="virtual machine")
+        usage.register_user(machines_with)

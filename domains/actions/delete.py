@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.urls import reverse
 
 import audit
 from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import InvalidInput
-from domains.models import Domain, DomainDisk
+from domains.models import Domain
 from operations import actions as operations
 from operations.models import Operation
 from storage.models import Volume, VolumeKind
+from storage.usage import based_on, users_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,14 @@ def disks_of(domain: Domain) -> list[Deletable]:
 
 
 def _kept(volume: Volume, domain: Domain) -> str:
-    others = DomainDisk.objects.filter(
-        path=volume.path, domain__host=domain.host, domain__gone_at=None
-    ).exclude(domain=domain)
-    other = others.select_related("domain").first()
-    if other is not None:
-        return f"{other.domain.name} uses it, too."
-    backed = Volume.objects.present().filter(pool__host=domain.host, backing_path=volume.path).first()
-    if backed is not None:
-        return f"{backed} is based on it."
-    if volume.kind == VolumeKind.ISO:
-        return "It is an ISO image."
-    return ""
+    here = reverse("domains:detail", args=[domain.uuid])
+    others = [use for use in users_of(domain.host, [volume.path]).get(volume.path, []) if use.url != here]
+    if others:
+        return f"{others[0].name} uses it, too."
+    layer = based_on(volume)
+    if layer is not None:
+        return f"{layer} is based on it."
+    return "It is an ISO image." if volume.kind == VolumeKind.ISO else ""
 
 
 @transaction.atomic
