@@ -5,7 +5,15 @@ from kvmpanel.env import env
 broker_url = env.redis.replace("unix://", "redis+socket://")
 broker_connection_retry_on_startup = True
 # Redelivers an unacknowledged message after this many seconds; running twice is harmless, waiting an hour is not.
-broker_transport_options = {"visibility_timeout": 300, "socket_timeout": 30, "socket_keepalive": True}
+# A request that finds the queue dead must not wait for it: the row is safe, and the sweeper sends it later.
+broker_transport_options = {
+    "visibility_timeout": 300,
+    "socket_timeout": 30,
+    "socket_keepalive": True,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+}
 result_backend = None
 task_ignore_result = True
 task_serializer = "json"

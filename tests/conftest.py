@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import Membership, Team, User
+from accounts.models import ApiToken, Membership, Team, User
 from accounts.permissions import Role
 from hosts.models import Host, HostState
 
@@ -83,3 +83,10 @@ def browser_of(user: User) -> Client:
     client = Client(headers={"x-forwarded-proto": "https"})
     client.force_login(user)
     return client
+
+
+def program_of(user: User) -> Client:
+    """A program that calls the REST interface with a token of `user`."""
+    token = ApiToken.fresh()
+    ApiToken.objects.create(user=user, name="program", digest=ApiToken.hash(token))
+    return Client(headers={"x-forwarded-proto": "https", "authorization": f"Bearer {token}"})

@@ -1,0 +1,240 @@
+"""What the engine promises about steps: once each, in order, taken back in reverse, resumed where they stood."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import User
+from operations import actions, engine
+from operations.models import Operation, OperationState, StepState
+from tests.conftest import Cast
+from tests.hints import Hints
+from tests.operations.conftest import carry_on, carry_out, let_time_pass
+from tests.operations.toys import Toy
+
+
+def states(operation: Operation) -> list[str]:
+    return [step.state for step in operation.steps.all()]
+
+
+class TestSuccess:
+    def test_does_each_step_once_and_in_order(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask())
+        assert operation.state == OperationState.SUCCEEDED
+        assert toy.history() == ["do 0", "do 1", "do 2"]
+        assert states(operation) == [StepState.DONE] * 3
+        assert (operation.progress, operation.error, operation.left_behind) == (100, "", "")
+        assert operation.started_at is not None
+        assert operation.finished_at is not None
+
+    def test_does_nothing_the_second_time(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask())
+        carry_out(operation)
+        assert toy.history() == ["do 0", "do 1", "do 2"]
+        assert operation.attempts == 1
+
+    def test_tells_browsers(self, toy: Toy, cast: Cast) -> None:
+        with Hints() as hints:
+            operation = carry_out(toy.ask(actor=cast.operator))
+            hints.end()
+            heard = hints.heard()
+        assert heard >= {
+            ("operation", str(operation.pk)),
+            ("operations", "all"),
+            ("drawer", str(cast.operator.pk)),
+        }
+
+    def test_progress_counts_all_steps(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(steps=4, trouble={"after 1": "died"}))
+        assert operation.progress == 38  # one of four, and half of the second
+
+
+class TestResume:
+    @pytest.mark.parametrize("moment", ["do 0", "after 0", "do 1", "after 1", "do 2", "after 2"])
+    def test_goes_on_where_a_dead_worker_stood(self, toy: Toy, moment: str) -> None:
+        operation = carry_out(toy.ask(trouble={moment: "died"}, once=True))
+        assert operation.state == OperationState.RUNNING
+        carry_out(operation)
+        assert operation.attempts == 1, "nobody takes it while the lease holds"
+        let_time_pass(operation)
+        carry_out(operation)
+        assert operation.state == OperationState.SUCCEEDED
+        assert toy.history() == ["do 0", "do 1", "do 2"]
+
+    @pytest.mark.parametrize("moment", ["undo 0", "undo 1"])
+    def test_goes_on_taking_back(self, toy: Toy, moment: str) -> None:
+        operation = toy.ask(trouble={"do 2": "conflict", moment: "died"}, once=True)
+        carry_on(operation)
+        assert operation.state == OperationState.FAILED
+        assert operation.error == "Something is in the way."
+        assert toy.effects() == []
+
+    def test_a_lost_database_is_no_failure(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 1": "database"}, once=True))
+        assert operation.state == OperationState.RUNNING
+        assert toy.effects() == [0], "nothing is taken back because the database blinked"
+        assert carry_on(operation).state == OperationState.SUCCEEDED
+
+
+class TestFailure:
+    def test_takes_back_in_reverse(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 2": "conflict"}))
+        assert operation.state == OperationState.FAILED
+        assert (operation.error, operation.fix) == ("Something is in the way.", "Move it.")
+        assert toy.history() == ["do 0", "do 1", "undo 1", "undo 0"]
+        assert states(operation) == [StepState.UNDONE] * 3
+        assert [line.text for line in operation.log.all()] == ["Put 2: Something is in the way."]
+
+    def test_takes_back_what_the_failed_step_left(self, toy: Toy) -> None:
+        carry_out(toy.ask(trouble={"after 1": "full"}))
+        assert toy.effects() == []
+
+    def test_says_what_to_do_about_a_full_pool(self, toy: Toy) -> None:
+        assert "Free some space" in carry_out(toy.ask(trouble={"do 0": "full"})).fix
+
+    def test_says_what_could_not_be_taken_back(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 2": "conflict", "undo 1": "conflict"}))
+        assert operation.left_behind == "Put 1: Something is in the way."
+        assert toy.effects() == [1], "one that fails does not keep the others"
+
+    def test_after_the_point_of_no_return_it_stops_there(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(no_return=1, trouble={"do 2": "conflict"}))
+        assert operation.state == OperationState.FAILED
+        assert operation.left_behind == "Not done: Put 2"
+        assert toy.effects() == [0, 1]
+
+    def test_keeps_the_details_of_a_defect_to_itself(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 0": "defect"}))
+        assert operation.error == "The panel broke: ValueError."
+        assert "secret" not in operation.error + operation.fix + operation.left_behind
+
+    def test_one_without_a_procedure_ends(self, toy: Toy) -> None:
+        operation = toy.ask()
+        Operation.objects.update(kind="toy.unknown")
+        assert carry_out(operation).state == OperationState.FAILED
+
+    def test_one_that_began_under_other_code_ends(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 1": "died"}))
+        params = {**operation.params, "steps": 2}
+        Operation.objects.update(params=params)
+        assert carry_on(operation).state == OperationState.FAILED
+
+    def test_is_not_done_for_somebody_who_was_locked_out(self, toy: Toy, cast: Cast) -> None:
+        operation = toy.ask(actor=cast.operator)
+        User.objects.filter(pk=cast.operator.pk).update(is_active=False)
+        assert carry_out(operation).state == OperationState.FAILED
+        assert toy.history() == []
+
+
+class TestRetry:
+    def test_what_may_pass_is_tried_again_later(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 1": "unreachable"}, once=True))
+        assert (operation.state, operation.message) == (OperationState.QUEUED, "no route to host")
+        carry_out(operation)
+        assert operation.attempts == 1, "not before its time"
+        let_time_pass(operation)
+        assert carry_out(operation).state == OperationState.SUCCEEDED
+        assert toy.history() == ["do 0", "do 1", "do 2"]
+
+    def test_gives_up_in_the_end(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "unreachable"}))
+        assert (operation.state, operation.error) == (OperationState.FAILED, "no route to host")
+        assert toy.effects() == []
+        assert operation.log.filter(text__contains="Trying again").count() == engine.ATTEMPTS - 1
+
+    def test_waits_longer_each_time(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 0": "unreachable"}))
+        let_time_pass(operation)
+        carry_out(operation)
+        assert [line.text[-5:] for line in operation.log.all()] == ["10 s.", "20 s."]
+
+    def test_taking_back_is_tried_again_too(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"do 1": "conflict", "undo 0": "unreachable"}, once=True))
+        assert (operation.state, operation.undoing) == (OperationState.QUEUED, True)
+        assert carry_on(operation).state == OperationState.FAILED
+        assert (operation.error, operation.left_behind) == ("Something is in the way.", "")
+        assert toy.effects() == []
+
+
+class TestPoison:
+    def test_one_that_kills_its_workers_is_parked(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "died"}))
+        assert operation.state == OperationState.FAILED
+        assert "died" in operation.error
+        assert toy.effects() == []
+
+    def test_even_where_taking_back_kills_them(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "conflict", "undo 0": "died"}))
+        assert operation.state == OperationState.FAILED
+        assert operation.left_behind == "Put 0: every worker that tried to take this back died."
+        assert toy.effects() == [0]
+
+
+class TestSettle:
+    @pytest.mark.parametrize(("trouble", "word"), [({}, "settled True"), ({"do 1": "full"}, "settled False")])
+    def test_the_room_writes_down_the_end(self, toy: Toy, trouble: dict[str, str], word: str) -> None:
+        carry_out(toy.ask(trouble=trouble))
+        toy.host.refresh_from_db()
+        assert toy.host.error == word
+
+    def test_a_broken_hook_locks_nothing(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(break_settle=True))
+        assert operation.state == OperationState.FAILED
+        assert operation.left_behind.startswith("The inventory was not brought up to date")
+        toy.host.refresh_from_db()
+        assert toy.host.error == "", "what it wrote went with it"
+        toy.ask()
+
+    def test_who_lost_the_lease_writes_nothing(self, toy: Toy) -> None:
+        operation = carry_out(toy.ask(trouble={"after 2": "died"}))
+        stale = Operation.objects.get(pk=operation.pk)
+        Operation.objects.update(epoch=stale.epoch + 1)
+        with pytest.raises(engine.journal.LeaseLost):
+            engine._settle(stale, OperationState.SUCCEEDED)
+        toy.host.refresh_from_db()
+        assert toy.host.error == ""
+
+
+class TestCancel:
+    def test_before_it_began(self, toy: Toy, cast: Cast) -> None:
+        operation = actions.cancel(operation=toy.ask(), actor=cast.operator)
+        assert carry_out(operation).state == OperationState.CANCELLED
+        assert (toy.history(), states(operation)) == ([], [StepState.PENDING] * 3)
+
+    @pytest.mark.parametrize("moment", ["do 0", "after 0", "do 1", "after 1", "do 2"])
+    def test_takes_back_what_was_done(self, toy: Toy, cast: Cast, moment: str) -> None:
+        operation = carry_out(toy.ask(trouble={moment: "died"}, once=True))
+        actions.cancel(operation=operation, actor=cast.operator)
+        let_time_pass(operation)
+        assert carry_out(operation).state == OperationState.CANCELLED
+        assert toy.effects() == []
+        assert operation.error == ""
+
+    def test_does_not_wait_for_the_next_attempt(self, toy: Toy, cast: Cast) -> None:
+        operation = carry_out(toy.ask(trouble={"do 1": "unreachable"}))
+        actions.cancel(operation=operation, actor=cast.operator)
+        assert carry_out(operation).state == OperationState.CANCELLED
+
+    def test_after_the_last_step_it_is_too_late(self, toy: Toy, cast: Cast) -> None:
+        operation = carry_out(toy.ask())
+        with pytest.raises(actions.Conflict):
+            actions.cancel(operation=operation, actor=cast.operator)
+
+    def test_after_the_point_of_no_return_it_is_refused(self, toy: Toy, cast: Cast) -> None:
+        operation = carry_out(toy.ask(no_return=1, trouble={"do 1": "died"}, once=True))
+        with pytest.raises(actions.Conflict):
+            actions.cancel(operation=operation, actor=cast.operator)
+        let_time_pass(operation)
+        assert carry_out(operation).state == OperationState.SUCCEEDED
+
+    def test_before_the_point_of_no_return_it_is_heeded(self, toy: Toy, cast: Cast) -> None:
+        operation = carry_out(toy.ask(no_return=1, trouble={"after 0": "died"}, once=True))
+        actions.cancel(operation=operation, actor=cast.operator)
+        assert carry_on(operation).state == OperationState.CANCELLED
+        assert toy.effects() == []
+
+    def test_twice_is_once(self, toy: Toy, cast: Cast) -> None:
+        operation = toy.ask()
+        actions.cancel(operation=operation, actor=cast.operator)
+        actions.cancel(operation=operation, actor=cast.operator)
+        assert actions.audit.models.Entry.objects.filter(verb="operation.cancel").count() == 1
