@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseForbidden
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from ninja.errors import HttpError
@@ -51,11 +51,18 @@ def _by_token(header: str) -> User | None:
     return token.user
 
 
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's check without its page: a program gets a line of words."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponseForbidden:
+        return HttpResponseForbidden(reason)
+
+
 def _check_csrf(request: HttpRequest) -> None:
     def nothing(_: HttpRequest) -> Any:
         return None
 
-    check = CsrfViewMiddleware(nothing)
+    check = _CsrfCheck(nothing)
     request._dont_enforce_csrf_checks = False  # type: ignore[attr-defined]
     check.process_request(request)
     if check.process_view(request, nothing, (), {}) is not None:
