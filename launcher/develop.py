@@ -75,7 +75,7 @@ def _checks(layout: Layout) -> dict[str, list[str]]:
         "lint": [f"{tool}/ruff", "check", "."],
         "types": [f"{tool}/mypy", "."],
         "imports": [f"{tool}/lint-imports"],
-        "templates": [f"{tool}/djlint", "--check", "--lint", "templates"],
+        "templates": [f"{tool}/djlint", "--lint", "--quiet", "templates"],
         "migrations": [f"{tool}/python", "manage.py", "makemigrations", "--check", "--dry-run"],
         "house rules": [f"{tool}/pytest", "-q", "tests/test_architecture.py", "tests/test_docs.py"],
     }
