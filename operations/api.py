@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from accounts.permissions import Verb
@@ -105,8 +105,8 @@ def get_operation(request: HttpRequest, pk: UUID) -> Operation:
 
 
 @router.post("/{uuid:pk}/cancel", response={202: OperationOut}, summary="Ask an operation to stop")
-def cancel_operation(request: HttpRequest, pk: UUID) -> tuple[int, Operation]:
+def cancel_operation(request: HttpRequest, pk: UUID) -> Status[Operation]:
     """It stops at the border of its next step and takes back what it did; 409 where it can't any more."""
     user = signed_in(request)
     operation = get_object_or_404(Operation.objects.permitted(user, Verb.OPERATION_CANCEL), pk=pk)
-    return 202, actions.cancel(operation=operation, actor=user)
+    return Status(202, actions.cancel(operation=operation, actor=user))
