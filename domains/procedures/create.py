@@ -114,10 +114,10 @@ def create(params: dict[str, Any]) -> Sequence[Step]:
 
 @settled("domain.create")
 def forget_if_undone(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
-    """A machine that did not come to be leaves the list."""
-    if succeeded:
+    """A machine that did not come to be leaves the list; one that could not be taken back stays, to be seen."""
+    if succeeded or run.operation.left_behind:
         return
     plan = Plan.from_params(run.params)
-    Domain.objects.filter(uuid=plan.domain, state=DomainState.CREATING).update(gone_at=Now())
+    Domain.objects.filter(uuid=plan.domain, gone_at=None).update(gone_at=Now())
     publish("domain", plan.domain)
     publish("domains")
