@@ -2,9 +2,9 @@
 
 From the browser: `{"watch": ["KIND:KEY", …], "age": MS}` replaces the set of watched topics; pieces that are new in it
 were drawn up to `age` milliseconds ago, and those that changed since are sent at once. `{"ping": 1}` is answered.
-To the browser: `{"topic": "KIND:KEY", "html": "…"}` (an empty html says only "changed": the page fetches what it needs),
-`{"gone": "KIND:KEY"}` where the person may not see it (any more), and `{"stale": true}` where the panel no longer knows
-what changed in that time.
+To the browser: `{"topic": "KIND:KEY", "html": "…"}` (an empty html says only "changed": the page fetches what it
+needs), `{"gone": "KIND:KEY"}` where the person may not see it (any more), and `{"stale": true}` where the panel no
+longer knows what changed in that time.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         """Refuse who is not signed in; the Origin was checked before this runs."""
         self.watched: dict[str, set[str]] = {}
+        self.user_id: int | None = None
         user = self.scope["user"]
         if not user.is_authenticated:
             await self.close(code=SIGNED_OUT)
             return
         self.user_id = user.pk
-        self.session_group = group("session", self.scope["session"].session_key or "none")
-        await self.channel_layer.group_add(self.session_group, self.channel_name)
+        self.session_key = self.scope["session"].session_key or "none"
+        for name in self._own_groups():
+            await self.channel_layer.group_add(name, self.channel_name)
         await self.accept()
 
     async def disconnect(self, code: int) -> None:
         """Leave every group."""
-        for name in [*self.watched, getattr(self, "session_group", "")]:
-            if name:
-                await self.channel_layer.group_discard(name, self.channel_name)
+        for name in [*self.watched, *self._own_groups()]:
+            await self.channel_layer.group_discard(name, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take a new set of topics; anything malformed ends the connection."""
@@ -73,7 +74,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send(text_data='{"stale": true}')
             return
         for name in await database_sync_to_async(changed_within)(groups, age):
-            _, kind, key = name.split(".", 2)
+            kind, _, key = name.removeprefix("live.").rpartition(".")
             await self.live_changed({"kind": kind, "key": key})
 
     async def live_changed(self, message: dict[str, Any]) -> None:
@@ -87,7 +88,13 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def live_ended(self, message: dict[str, Any]) -> None:
         """The login was ended: stop telling."""
-        await self.close(code=SIGNED_OUT)
+        if message["keep"] != self.session_key:
+            await self.close(code=SIGNED_OUT)
+
+    def _own_groups(self) -> list[str]:
+        if self.user_id is None:
+            return []
+        return [group("session", self.session_key), group("user", str(self.user_id))]
 
     @database_sync_to_async  # type: ignore[untyped-decorator]
     def _render(self, kind: str, key: str) -> str | None:

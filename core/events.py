@@ -11,7 +11,8 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -39,6 +40,16 @@ def publish(kind: str, key: UUID | str = "all") -> None:
     transaction.on_commit(lambda: _send(kind, str(key)), robust=True)
 
 
+def end_login(session_key: str) -> None:
+    """Close the live sockets of one login."""
+    transaction.on_commit(lambda: _start(_end_now(group("session", session_key), "")), robust=True)
+
+
+def end_logins(user_id: int, *, keep: str = "") -> None:
+    """Close the live sockets of all of a person's logins, but for those of the session `keep`."""
+    transaction.on_commit(lambda: _start(_end_now(group("user", str(user_id)), keep)), robust=True)
+
+
 def changed_within(groups: Iterable[str], seconds: float) -> list[str]:
     """Those of `groups` that were told of a change in the last `seconds` (at most KNOWN_FOR). One question to Redis."""
     since = time.time() - seconds
@@ -46,7 +57,19 @@ def changed_within(groups: Iterable[str], seconds: float) -> list[str]:
 
 
 def _send(kind: str, key: str) -> None:
-    asyncio.run_coroutine_threadsafe(_send_now(kind, key), _loop())
+    _start(_send_now(kind, key))
+
+
+def _start(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run_coroutine_threadsafe(work, _loop())
+
+
+async def _end_now(name: str, keep: str) -> None:
+    try:
+        await get_channel_layer().group_send(name, {"type": "live.ended", "keep": keep})
+    except (OSError, RedisError) as error:
+        # Each piece asks for the person's rights again when it is drawn, so a socket that stays open tells nothing.
+        log.warning("end of a login not told", error=str(error))
 
 
 async def _send_now(kind: str, key: str) -> None:

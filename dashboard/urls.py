@@ -1,5 +1,12 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from dashboard.views import host, overview, search
 
 app_name = "dashboard"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("on-host/<uuid:uuid>/", host.on_host, name="on_host"),
+    path("search/", search.page, name="search_page"),
+    path("search.json", search.palette, name="search"),
+]

@@ -79,3 +79,8 @@ class Host(Observed):
     def up(self) -> bool:
         """Whether the watcher reached it at last sight."""
         return self.state == HostState.UP
+
+    @property
+    def memory_used_mib(self) -> int:
+        """What isn't free."""
+        return max(0, self.memory_mib - self.memory_free_mib)

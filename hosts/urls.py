@@ -1,5 +1,11 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from hosts.views import detail, list
 
 app_name = "hosts"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", list.hosts, name="list"),
+    path("<uuid:uuid>/", detail.detail, name="detail"),
+    path("<uuid:uuid>/maintenance", detail.maintenance, name="maintenance"),
+]

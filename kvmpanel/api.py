@@ -6,9 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
 import domains.api_actions  # noqa: F401 (adds to the router of domains.api)
+from accounts.api import router as accounts_router
 from accounts.authentication import SessionOrToken
+from audit.api import router as audit_router
+from console.api import router as console_router
 from core.errors import InvalidInput, PanelError, TargetBusy
 from domains.api import router as domains_router
+from hosts.api import router as hosts_router
 from operations.api import router as operations_router
 
 api = NinjaAPI(
@@ -18,7 +22,11 @@ api = NinjaAPI(
     auth=SessionOrToken(),
     urls_namespace="api",
 )
+api.add_router("", accounts_router)
+api.add_router("audit", audit_router)
+api.add_router("hosts", hosts_router)
 api.add_router("domains", domains_router)
+api.add_router("domains", console_router)
 api.add_router("operations", operations_router)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -129,6 +130,19 @@ def post_button(
 def can(user: Any, verb: str) -> bool:
     """Whether the person's global role allows `verb`; for menus and buttons, the action decides again."""
     return bool(user.is_authenticated and user.can(verb))
+
+
+@register.filter
+def minutes(seconds: float) -> str:
+    """900 → "15 minutes"; rounded up, at least one."""
+    count = max(1, math.ceil(seconds / 60))
+    return "1 minute" if count == 1 else f"{count} minutes"
+
+
+@register.filter
+def team_role(role: str) -> str:
+    """ "team_lead" → "lead"."""
+    return role.removeprefix("team_")
 
 
 @register.filter

@@ -3,6 +3,7 @@
 
 import { say } from "./messages.js";
 
+const SENT_BACK = [409, 422]; // a form returned with its errors
 const agreed = new WeakSet();
 
 export function ask({ title, words, button }) {
@@ -51,12 +52,12 @@ function settled(element) {
   }
 }
 
-// An error is swapped where the server wants it (HX-Retarget) or, for a form sent back with its errors (422), in
+// An error is swapped where the server wants it (HX-Retarget) or, for a form sent back with its errors, in
 // the form's place. Anything else, such as the front door's own pages, is said in our words.
 function onAnswer(event) {
   const { xhr, isError } = event.detail;
   if (xhr.status < 400) return;
-  if (xhr.getResponseHeader("HX-Retarget") || xhr.status === 422) {
+  if (xhr.getResponseHeader("HX-Retarget") || SENT_BACK.includes(xhr.status)) {
     event.detail.shouldSwap = true;
     event.detail.isError = false;
   } else if (isError) {

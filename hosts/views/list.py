@@ -1,0 +1,40 @@
+"""All hosts."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.permissions import Verb
+from accounts.scoping import require
+from core.http import signed_in
+from hosts.models import Host, HostState
+
+PER_PAGE = 50
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def hosts(request: HttpRequest) -> HttpResponse:
+    """Name, state, KVM, CPU, memory, last contact; for htmx the table alone."""
+    user = signed_in(request)
+    require(user, Verb.HOST_VIEW)
+    words = request.GET.get("q", "").strip()[:100]
+    state = request.GET.get("state", "")
+    found = Host.objects.permitted(user, Verb.HOST_VIEW).present().order_by("name")
+    if words:
+        found = found.filter(name__icontains=words)
+    if state in HostState.values:
+        found = found.filter(state=state)
+    context = {
+        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "q": words,
+        "state": state,
+        "states": HostState.choices,
+        "filtered": bool(words or state),
+    }
+    template = "hosts/_table.html" if request.headers.get("HX-Request") else "hosts/list.html"
+    return render(request, template, context)
