@@ -37,7 +37,9 @@ def test(layout: Layout, arguments: Sequence[str]) -> int:
     say("\nAll tests, on SQLite")
     on_sqlite = _python(layout, pytest)
     say("\nTests that touch the database, on PostgreSQL")
-    on_postgresql = _python(layout, [*pytest, "-m", "django_db"], PANEL_TEST_DATABASE="postgresql")
+    on_postgresql = _python(layout, pytest, PANEL_TEST_DATABASE="postgresql")
+    for database, status in {"SQLite": on_sqlite, "PostgreSQL": on_postgresql}.items():
+        say(f"on {database}: {'FAILED' if status else 'ok'}")
     return on_sqlite or on_postgresql
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -33,6 +34,20 @@ class Cast:
         """By the names that the role tables use."""
         names = ("superuser", "operator", "auditor", "lead", "member", "stranger")
         return {name: getattr(self, name) for name in names}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL run only what touches the database; the rest was shown on SQLite's turn."""
+    if os.environ.get("PANEL_TEST_DATABASE") != "postgresql":
+        return
+    touching = [item for item in items if _touches_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not _touches_database(item)])
+    items[:] = touching
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    fixtures: set[str] = set(getattr(item, "fixturenames", ()))
+    return bool(fixtures & {"db", "transactional_db"}) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture(autouse=True)
