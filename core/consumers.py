@@ -32,7 +32,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         """Refuse who is not signed in; the Origin was checked before this runs."""
-        self.watched: dict[str, set[str]] = {}
+        self.watched: dict[str, dict[str, None]] = {}
         self.user_id: int | None = None
         user = self.scope["user"]
         if not user.is_authenticated:
@@ -66,7 +66,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_add(name, self.channel_name)
         self.watched = wanted
         await self.send(text_data=json.dumps({"watching": sum(map(len, wanted.values()))}))
-        await self._catch_up([name for name in wanted if wanted[name] - before.get(name, set())], age / 1000)
+        await self._catch_up(
+            [name for name in wanted if wanted[name].keys() - before.get(name, {}).keys()], age / 1000
+        )
 
     async def _catch_up(self, groups: list[str], age: float) -> None:
         """Send what changed within `age` seconds: hints that came before the subscription."""
@@ -114,12 +116,15 @@ def _parsed(text: str | None) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _wanted(message: dict[str, Any]) -> dict[str, set[str]] | None:
-    """Groups to the topic kinds watched in each, or None where the message is not of the agreed form."""
+def _wanted(message: dict[str, Any]) -> dict[str, dict[str, None]] | None:
+    """Groups to the topic kinds watched in each, in the page's order: what stands above is drawn anew first.
+
+    None where the message is not of the agreed form.
+    """
     names = message.get("watch")
     if not isinstance(names, list) or len(names) > MAX_TOPICS:
         return None
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[str, dict[str, None]] = {}
     for name in names:
         kind, _, key = str(name).partition(":")
         topic = live.topic(kind)
@@ -131,5 +136,5 @@ def _wanted(message: dict[str, Any]) -> dict[str, set[str]] | None:
             or not key.isascii()
         ):
             return None
-        wanted.setdefault(group(topic.event, key), set()).add(kind)
+        wanted.setdefault(group(topic.event, key), {})[kind] = None
     return wanted

@@ -36,6 +36,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
+        "CONN_MAX_AGE": None,  # opening it anew costs 1.5 ms; an open file goes stale for nobody
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": SQLITE_PRAGMAS},
         # Tests have threads and processes that meet in one database: one in memory would lock them out.
         "TEST": {"NAME": path.with_name("test.sqlite3")},

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from hosts import connections
 from hosts.inventory import record_lost
@@ -135,8 +135,8 @@ class Lane:
                 with self._busy():
                     reading.contact(self.host, hypervisor)
                 contact_at = now + CONTACT_S
-            # With hundreds of lanes, connections to the database that wait for the next event would be too many.
-            connection.close()
+            # To PostgreSQL hundreds of lanes would hold too many connections: each goes back to the pool.
+            close_old_connections()
             self._stopping.wait(BREATH_S)
 
     def _read_all(self, hypervisor: connections.Hypervisor) -> None:
@@ -150,7 +150,7 @@ class Lane:
             reading.read_networks(self.host, hypervisor)
         with self._busy():
             reading.read_pools(self.host, hypervisor, refresh=refresh)
-        connection.close()
+        close_old_connections()
 
     @contextmanager
     def _busy(self) -> Iterator[None]:
