@@ -29,12 +29,13 @@ def _prepare() -> None:
     os.environ.pop("REDIS_URL", None)
     os.environ["PANEL_HOSTNAMES"] = "localhost,127.0.0.1,testserver"
     os.environ["PANEL_LOG_LEVEL"] = "ERROR"
-    _start_redis()
+    start_redis()
     if os.environ.get("PANEL_TEST_DATABASE") == "postgresql":
         os.environ["DATABASE_URL"] = _start_postgresql()
 
 
-def _start_redis() -> None:
+def start_redis() -> None:
+    """Start the run's Redis; also after a test has killed the one before."""
     password = (STATE / "secrets" / "redis_password").read_text()
     config = STATE / "redis.conf"
     config.write_text(

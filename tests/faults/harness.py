@@ -1,0 +1,180 @@
+"""Real workers and a real beat on the test's own database and Redis, to be killed and brought back.
+
+Nothing is patched but what `tests.faults.worker` says: leases, sweeps and retries take the time they take for people.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+from uuid import uuid4
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+
+from hosts.models import Host
+from operations.models import Operation
+from tests import environment
+from tests.operations.toys import Toy
+
+# What the panel promises: an operation whose worker was killed has ended right after this time at the latest.
+PROMISE_S = 45.0
+_STARTED_S = 60.0
+
+
+class Crew:
+    """One worker with a few children, and one beat. A context manager; `folder` keeps logs and fates."""
+
+    def __init__(self, folder: Path, *, children: int = 4) -> None:
+        self.folder = folder
+        self.fates = folder / "fates"
+        self._children = children
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._beat: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.fates.mkdir(exist_ok=True)
+        self.start_worker()
+        self._beat = self._start("beat", f"--schedule={self.folder}/beat", "--pidfile=")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in (self._beat, self._worker):
+            if process is not None:
+                process.terminate()
+        for process in (self._beat, self._worker):
+            if process is not None:
+                _end(process)
+
+    def start_worker(self) -> None:
+        """Start it as the supervisor would."""
+        alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+        self._worker = self._start("worker", f"--concurrency={self._children}", *alone)
+
+    def kill_worker(self) -> None:
+        """SIGKILL the worker and all its children at once."""
+        assert self._worker is not None
+        os.killpg(self._worker.pid, signal.SIGKILL)
+        self._worker.wait(timeout=10)
+
+    def ask(self, toy: Toy, *, fate: str = "", **behaviour: Any) -> Operation:
+        """Submit a toy operation that will meet `fate`."""
+        with self.doomed(fate) as doom:
+            return doom(toy.ask(**behaviour))
+
+    @contextmanager
+    def doomed(self, fate: str) -> Iterator[Callable[[Operation], Operation]]:
+        """A transaction for a submit; the function given seals the operation's fate before a worker can see it."""
+
+        def seal(operation: Operation) -> Operation:
+            if fate:
+                (self.fates / str(operation.pk)).write_text(fate)
+            return operation
+
+        with transaction.atomic():
+            yield seal
+
+    def met(self, operation: Operation) -> bool:
+        """Whether its worker died where it was to die."""
+        return (self.fates / f"{operation.pk}.met").exists()
+
+    def wait(self, *operations: Operation, within_s: float = PROMISE_S) -> list[Operation]:
+        """The operations as they ended. Fails where one has not by then, and shows what the worker said."""
+        keys = [operation.pk for operation in operations]
+        deadline = time.monotonic() + within_s
+        while Operation.objects.active().filter(pk__in=keys).exists():
+            if time.monotonic() > deadline:
+                left = list(Operation.objects.active().filter(pk__in=keys).values_list("state", "message"))
+                raise AssertionError(f"not ended after {within_s} s: {left}\n{self.log('worker')[-4000:]}")
+            time.sleep(0.1)
+        rows = Operation.objects.in_bulk(keys)
+        return [rows[key] for key in keys]
+
+    def log(self, part: str) -> str:
+        """What the worker or the beat has written."""
+        return (self.folder / f"{part}.log").read_text()
+
+    def _start(self, part: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "celery", "--quiet", "-A", "tests.faults.worker", part, *options]
+        given = {
+            "DATABASE_URL": _database_url(),
+            "PANEL_TEST_FATES": str(self.fates),
+            "PANEL_LOG_LEVEL": "WARNING",
+        }
+        with (self.folder / f"{part}.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=settings.BASE_DIR,
+                env=os.environ | given,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+def toys(folder: Path, count: int) -> list[Toy]:
+    """Toys with a folder and a target of their own each."""
+    made = []
+    for number in range(count):
+        place = folder / f"{number}-{uuid4().hex[:8]}"
+        place.mkdir()
+        made.append(Toy(folder=place, host=Host.objects.create(name=place.name)))
+    return made
+
+
+def flush_redis() -> None:
+    """Everything in Redis is gone."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.flushall()
+
+
+@contextmanager
+def dead_redis() -> Iterator[None]:
+    """SIGKILL Redis; at the end of the block another one starts, empty, where the first one was."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        pid = int(client.info("server")["process_id"])
+    os.kill(pid, signal.SIGKILL)
+    try:
+        yield
+    finally:
+        environment.start_redis()
+
+
+def cut_database_lines() -> None:
+    """End every connection that others have; SQLite has none, there the file is locked for a moment instead."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        return
+    with transaction.atomic():  # begins with the write lock (transaction_mode IMMEDIATE)
+        time.sleep(1)
+
+
+def _database_url() -> str:
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        return f"sqlite://{quote(name)}"
+    return f"postgresql://{connection.settings_dict['USER']}@/{name}?host={connection.settings_dict['HOST']}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
