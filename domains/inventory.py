@@ -13,9 +13,11 @@ from uuid import UUID
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.dispatch import receiver
 
 from core.events import publish
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
+from hosts.inventory import state_changed
 from hosts.models import Host
 from hypervisor.facts import DiskFacts, DomainFacts, NicFacts
 from operations.models import Operation
@@ -60,6 +62,14 @@ def record_domains(host: Host, facts: Sequence[DomainFacts]) -> None:
 def record_gone(host: Host, uuid: UUID) -> None:
     """The host does not know this machine (any more)."""
     _mark_gone(list(Domain.objects.filter(host=host, uuid=uuid, gone_at=None)))
+
+
+@receiver(state_changed)
+def tell_of_host(host: Host, **_: Any) -> None:
+    """Push to pages that show machines of a host that came or went: what they say has turned new, or old."""
+    for uuid in Domain.objects.filter(host=host, gone_at=None).values_list("uuid", flat=True):
+        publish("domain", uuid)
+    publish("domains")
 
 
 def _rows(condition: Q) -> dict[UUID, Domain]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from core.events import publish
 from hosts.models import Host, HostState
 from hypervisor.facts import HostFacts
 
+# Sent with `host` where one that answered doesn't any more, or answers (again): what is known of it turns old, or new.
+state_changed = Signal()
+
 
 def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
     """Write what the host said of itself, at the moment it said so."""
-    Host.objects.filter(pk=host.pk).update(
-        state=HostState.UP,
+    _write(
+        host,
+        HostState.UP,
         error="",
         seen_at=Now(),
         host_uuid=facts.uuid,
@@ -34,20 +41,30 @@ def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
         uefi=facts.uefi_offered,
         latency_ms=latency_ms,
     )
-    tell(host)
 
 
 def record_contact(host: Host, *, memory_free_mib: int, latency_ms: float) -> None:
     """It still answers."""
-    Host.objects.filter(pk=host.pk).update(
-        state=HostState.UP, error="", seen_at=Now(), memory_free_mib=memory_free_mib, latency_ms=latency_ms
+    _write(
+        host,
+        HostState.UP,
+        error="",
+        seen_at=Now(),
+        memory_free_mib=memory_free_mib,
+        latency_ms=latency_ms,
     )
-    tell(host)
 
 
 def record_lost(host: Host, error: str) -> None:
     """It doesn't answer; what was seen of it stays, with the time when it was seen."""
-    Host.objects.filter(pk=host.pk).update(state=HostState.DOWN, error=error[:2000])
+    _write(host, HostState.DOWN, error=error[:2000])
+
+
+def _write(host: Host, state: HostState, **columns: Any) -> None:
+    changed = Host.objects.filter(pk=host.pk).exclude(state=state).exists()
+    Host.objects.filter(pk=host.pk).update(state=state, **columns)
+    if changed:
+        state_changed.send(sender=Host, host=host)
     tell(host)
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from domains.inventory import record_domain, record_domains, record_gone
 from domains.models import Domain, DomainDisk, DomainState
+from hosts.inventory import record_contact, record_lost
 from hosts.models import Host
 from hypervisor.facts import DomainFacts
 from hypervisor.facts import DomainState as Seen
@@ -273,3 +274,24 @@ class TestCost:
 
         assert counts[0] == counts[1]
         assert counts[0][0] <= 6
+
+
+class TestHostThatComesAndGoes:
+    def test_pages_of_its_machines_are_told_once(self, host: Host, told: Told) -> None:
+        domain = record_domain(host, domain_facts())
+
+        with told() as hints:
+            record_lost(host, "No route to host")
+        assert {LIST, ("domain", str(domain.uuid))} <= hints
+
+        with told() as hints:
+            record_lost(host, "No route to host")
+        assert LIST not in hints
+
+        with told() as hints:
+            record_contact(host, memory_free_mib=1, latency_ms=0.1)
+        assert {LIST, ("domain", str(domain.uuid))} <= hints
+
+        with told() as hints:
+            record_contact(host, memory_free_mib=1, latency_ms=0.1)
+        assert LIST not in hints
