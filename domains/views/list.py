@@ -23,6 +23,8 @@ COLUMNS = (
     ("memory", "Memory", "number"),
     ("team", "Team", ""),
 )
+# The two that people look for stand first; a state in which there is no machine has no tab.
+TABS = (DomainState.RUNNING, DomainState.OFF, *(s for s in DomainState if s not in ("running", "off")))
 
 
 # The whole page and the table alone have one address: without Vary a browser's "back" would show the table alone.
@@ -33,7 +35,7 @@ def machines(request: HttpRequest) -> HttpResponse:
     found = listing.find(signed_in(request), listing.Wanted.read(request.GET))
     context = _context(found, request.path)
     headers = request.headers
-    if headers.get("HX-Request") != "true" or headers.get("HX-History-Restore-Request") == "true":
+    if headers.get("HX-Request") != "true":
         return render(request, "domains/list.html", context)
     response = render(request, "domains/_table.html", context)
     if (
@@ -51,8 +53,7 @@ def _context(found: listing.Listing, path: str) -> dict[str, Any]:
         "wanted": wanted,
         "columns": [_column(wanted, path, *column) for column in COLUMNS],
         "states": _states(found, path),
-        "first": start + 1,
-        "last": start + len(found.rows),
+        "range": f"{start + 1:,}–{start + len(found.rows):,} of {found.total:,}",
         "here": path + wanted.query(),
         "previous": path + replace(wanted, page=wanted.page - 1).query() if wanted.page > 1 else "",
         "next": path + replace(wanted, page=wanted.page + 1).query() if wanted.page < found.pages else "",
@@ -71,16 +72,16 @@ def _column(wanted: listing.Wanted, path: str, key: str, title: str, classes: st
     }
 
 
-def _states(found: listing.Listing, path: str) -> list[dict[str, str | int | bool]]:
+def _states(found: listing.Listing, path: str) -> list[dict[str, str | bool]]:
     """The states that occur, and the wanted one, as filters with their counts; first all of them."""
     wanted = found.wanted
     everything = ("", "All", sum(found.states.values()))
-    each = ((state.value, state.label, found.states.get(state.value, 0)) for state in DomainState)
+    each = ((state.value, state.label, found.states.get(state.value, 0)) for state in TABS)
     return [
         {
             "state": state,
             "label": label,
-            "count": count,
+            "count": f"{count:,}",
             "address": path + replace(wanted, state=state, page=1).query(),
             "chosen": state == wanted.state,
         }
