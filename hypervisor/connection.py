@@ -84,15 +84,16 @@ class Connection:
 
 @contextlib.contextmanager
 def unless_so_already(is_so: Callable[[], bool]) -> Iterator[None]:
-    """Turn a refusal into `AlreadyInState` if the object already is what it was asked to become.
+    """Turn a failure into `AlreadyInState` if the object already is what it was asked to become.
 
-    libvirt has one error code for every wrong state and tells them apart in prose, translated: so we look.
+    libvirt has one error code for every wrong state and tells them apart in prose, translated: so we look. A domain
+    that just then goes off by itself gives yet another error.
     """
     try:
         yield
-    except Refused as refusal:
-        if is_so():
-            raise AlreadyInState(refusal.message, code=refusal.code, domain=refusal.domain) from refusal
+    except HypervisorError as failure:
+        if type(failure) in (HypervisorError, Refused) and is_so():
+            raise AlreadyInState(failure.message, code=failure.code, domain=failure.domain) from failure
         raise
 
 

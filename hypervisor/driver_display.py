@@ -13,6 +13,7 @@ from hypervisor import streams
 from hypervisor.driver_domains import LIVE, DomainCalls
 from hypervisor.errors import HypervisorError, Refused, Unsupported, translate
 from hypervisor.facts import GraphicsFacts, Screenshot, VncEndpoint
+from hypervisor.specs import check_vnc_password
 from hypervisor.xml import edit
 
 _PICTURE_LIMIT_BYTES: Final = 128 * 1024 * 1024
@@ -25,7 +26,7 @@ class DisplayCalls(DomainCalls):
 
     @translate()
     def screenshot(self, uuid: UUID) -> Screenshot:
-        """What is on its first screen now."""
+        """What is on its first screen now. Raises `Refused` if it has none."""
         domain = self._domain(uuid)
         picture = BytesIO()
         with streams.opened(self._connection) as stream:
@@ -52,10 +53,12 @@ class DisplayCalls(DomainCalls):
         )
 
     def set_vnc_password(self, uuid: UUID, password: str, *, valid_for_s: int) -> None:
-        """Let new viewers in with `password` (eight characters count) for a while; those inside stay.
+        """Let new viewers in with `password` (1 to 8 characters) for a while; those inside stay.
 
-        The time is measured by the host's clock. Raises `Unsupported` if this run was started without a password.
+        The time is measured by the host's clock. Raises `Unsupported` if this run was started without a password,
+        `Invalid` for a password that cannot be.
         """
+        check_vnc_password(password)
         self._set_vnc_password(uuid, password, datetime.now(UTC) + timedelta(seconds=valid_for_s))
 
     def expire_vnc_password(self, uuid: UUID) -> None:

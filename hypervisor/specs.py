@@ -156,8 +156,8 @@ class VncSpec:
     """A VNC screen.
 
     It needs a password from the start, since QEMU cannot be given one later if it had none; with
-    `password_expires_at` in the past no password opens it until `set_vnc_password` is called.
-    QEMU uses the first eight characters.
+    `password_expires_at` in the past no password opens it until `set_vnc_password` is called. It has 1 to 8
+    characters: more are lost in the protocol. Raises `Invalid`.
     """
 
     password: str = field(repr=False)
@@ -165,8 +165,13 @@ class VncSpec:
     listen: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
-        if not self.password:
-            raise Invalid("A VNC screen needs a password.")
+        check_vnc_password(self.password)
+
+
+def check_vnc_password(password: str) -> None:
+    """Raises `Invalid` unless it has 1 to 8 ASCII characters; libvirt refuses more, RFC 6143 §7.2.2 cuts them."""
+    if not 0 < len(password) <= 8 or not password.isascii():
+        raise Invalid("A VNC password has 1 to 8 plain characters.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

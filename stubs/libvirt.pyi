@@ -89,7 +89,11 @@ VIR_ERR_SYSTEM_ERROR: int
 VIR_ERR_XML_DETAIL: int
 VIR_ERR_XML_ERROR: int
 VIR_ERR_XML_INVALID_SCHEMA: int
+VIR_FROM_NONE: int
+VIR_FROM_POLKIT: int
+VIR_FROM_QEMU: int
 VIR_FROM_RPC: int
+VIR_FROM_STORAGE: int
 VIR_NETWORK_EVENT_DEFINED: int
 VIR_NETWORK_EVENT_ID_LIFECYCLE: int
 VIR_NETWORK_EVENT_STARTED: int
@@ -110,6 +114,7 @@ VIR_STORAGE_POOL_INACTIVE: int
 VIR_STORAGE_POOL_RUNNING: int
 
 class libvirtError(Exception):
+    err: tuple[int, int, str, int, str, str, str, int, int] | None
     def get_error_code(self) -> int | None: ...
     def get_error_domain(self) -> int | None: ...
     def get_error_message(self) -> str | None: ...

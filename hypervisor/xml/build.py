@@ -10,6 +10,7 @@ from lxml import etree
 from hypervisor.specs import (
     CdromSpec,
     CpuMode,
+    DiskBus,
     DiskSpec,
     DomainSpec,
     Firmware,
@@ -150,6 +151,11 @@ def _timer(spec: TimerSpec) -> Element:
 
 def _devices(spec: DomainSpec) -> Element:
     devices = element("devices")
+    buses = {*(disk.bus for disk in spec.disks), *(cdrom.bus for cdrom in spec.cdroms)}
+    if DiskBus.SCSI in buses:
+        devices.append(
+            element("controller", attributes={"type": "scsi", "index": "0", "model": "virtio-scsi"})
+        )
     devices.extend(_disk(disk) for disk in spec.disks)
     devices.extend(_cdrom(cdrom) for cdrom in spec.cdroms)
     devices.extend(_nic(nic) for nic in spec.nics)

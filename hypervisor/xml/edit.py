@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from lxml import etree
 
-from hypervisor.errors import Invalid, NotFound
+from hypervisor.errors import Invalid, NotFound, Unsupported
 from hypervisor.xml.elements import Element, document, element, serialize, set_attribute, set_text
 
 # Where libvirt's own documents put these elements: each goes right behind the last of its predecessors.
@@ -90,11 +90,12 @@ def media_device(xml: str, *, target: str, path: str | None) -> str:
 def vnc_password_device(xml: str, *, password: str, expires: str) -> str:
     """The VNC screen alone, with another password: what a running domain is updated with.
 
-    `connected` must not be told again: QEMU refuses it while a password is given. Raises `NotFound` without a screen.
+    `connected` must not be told again: QEMU refuses it while a password is given. Raises `Unsupported` without a
+    screen, and for one that was started without a password: QEMU cannot be given the first one later.
     """
     screen = document(xml).find("devices/graphics[@type='vnc']")
-    if screen is None:
-        raise NotFound("The domain has no VNC screen.")
+    if screen is None or screen.get("passwd") is None:
+        raise Unsupported("The domain has no VNC screen with a password.")
     screen.attrib.pop("connected", None)
     set_attribute(screen, "passwd", password)
     set_attribute(screen, "passwdValidTo", expires)
