@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 from django.db.models.functions import Now
-from storage.procedures import CreateVolume
 
 from core.errors import Conflict
 from core.events import publish
@@ -21,6 +20,7 @@ from hypervisor.facts import DomainState as Observed
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage.models import Volume
+from storage.procedures import CreateVolume
 
 
 class CheckHost(Step):
