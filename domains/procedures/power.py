@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domains.power import PowerVerb
 from domains.procedures.steps import domain_on_host, refresh
-from hypervisor.driver import Hypervisor
+from hosts.connections import Hypervisor
 from hypervisor.errors import AlreadyInState
 from operations.procedures import Step, procedure
 from operations.run import Run
@@ -38,7 +38,7 @@ class Power(Step):
 
     def __init__(self, verb: PowerVerb) -> None:
         self.verb = verb
-        self.title = TITLES[verb]  # type: ignore[misc]  # each verb is a step with a title of its own
+        self.title = TITLES[verb]
 
     def do(self, run: Run) -> None:
         """Call, and read what came of it."""

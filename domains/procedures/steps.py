@@ -10,15 +10,14 @@ from uuid import UUID
 from core.errors import Conflict
 from domains import inventory
 from domains.models import Domain
-from hosts.connections import borrow
+from hosts.connections import Hypervisor, borrow
 from hosts.models import Host
-from hypervisor.driver import Hypervisor
 from hypervisor.errors import NotFound
 
 
 def host_of(params: dict[str, Any]) -> Host:
     """The host that the operation was submitted for. Raises Conflict where it was removed since."""
-    host = Host.objects.present().filter(uuid=params["host"]).first()
+    host: Host | None = Host.objects.present().filter(uuid=params["host"]).first()
     if host is None:
         raise Conflict("The host was removed from the panel.")
     return host

@@ -13,8 +13,7 @@ from django.db import transaction
 from core.errors import Conflict
 from core.events import publish
 from core.units import human_bytes
-from hosts.connections import borrow
-from hypervisor.driver import Hypervisor
+from hosts.connections import Hypervisor, borrow
 from hypervisor.facts import VolumeFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
 from operations.models import OperationState

@@ -8,8 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import Conflict
-from hosts.connections import borrow
-from hypervisor.driver import Hypervisor
+from hosts.connections import Hypervisor, borrow
 from hypervisor.errors import NotFound
 from hypervisor.facts import VolumeFacts
 from hypervisor.specs import ImageFormat, VolumeSpec

@@ -10,9 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from hosts.connections import act_as, open_new
+from hosts.connections import Hypervisor, act_as, open_new
 from hosts.models import Host, Transport
-from hypervisor.driver import Hypervisor
 from hypervisor.errors import AlreadyInState, HypervisorError, Unreachable
 from hypervisor.specs import NatNetworkSpec
 
