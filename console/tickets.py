@@ -104,6 +104,17 @@ def store(redis: Redis, digest: str, grant: Grant, *, seconds: float = TICKET_SE
     redis.set(_ticket_key(digest), grant.dump(), px=round(seconds * 1000))
 
 
+def shared_password(redis: Redis, domain_uuid: UUID, fresh: str) -> str:
+    """The VNC password for this opening: `fresh`, unless somebody opened the same screen a moment ago.
+
+    A screen has one password at a time; two people who open it together would otherwise lock each other out.
+    """
+    earlier = redis.set(
+        f"console:password:{domain_uuid}", json.dumps(fresh), nx=True, ex=TICKET_SECONDS, get=True
+    )
+    return str(json.loads(cast("bytes", earlier))) if earlier else fresh
+
+
 async def redeem(redis: AsyncRedis, ticket: str, session_hash: str) -> Grant | None:
     """Use a ticket up. None, all the same, if it is unknown, late, used, taken back or another login's."""
     stored = await redis.getdel(_ticket_key(_digest(ticket)))

@@ -21,6 +21,7 @@ api = NinjaAPI(
     description="Everything the pages do, through the same actions and under the same permissions.",
     auth=SessionOrToken(),
     urls_namespace="api",
+    docs_url=None,  # its pages load scripts from other sites; the OpenAPI document itself is at openapi.json
 )
 api.add_router("", accounts_router)
 api.add_router("audit", audit_router)

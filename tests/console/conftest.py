@@ -29,7 +29,7 @@ def redis_client(redis_server: PrivateRedis) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, redis_server: PrivateRedis) -> Settings:
+def proxy_settings(tmp_path: Path, redis_server: PrivateRedis) -> Settings:
     return Settings(
         listen=tmp_path / "console.sock",
         origins=frozenset({ORIGIN}),
@@ -39,19 +39,19 @@ def settings(tmp_path: Path, redis_server: PrivateRedis) -> Settings:
 
 
 @pytest.fixture
-def proxy(settings: Settings, redis_client: redis.Redis) -> Iterator[RunningProxy]:
-    with RunningProxy(settings) as running:
+def proxy(proxy_settings: Settings, redis_client: redis.Redis) -> Iterator[RunningProxy]:
+    with RunningProxy(proxy_settings) as running:
         yield running
 
 
 @pytest.fixture
-def enter(redis_client: redis.Redis, settings: Settings) -> Iterator[Enter]:
+def enter(redis_client: redis.Redis, proxy_settings: Settings) -> Iterator[Enter]:
     """Issue a ticket for a screen's port and go to the proxy with it; keywords are `grant_for`'s."""
     with ExitStack() as lines:
 
         def enter(port: int, **about: Any) -> ClientConnection:
-            assert isinstance(settings.listen, Path)
+            assert isinstance(proxy_settings.listen, Path)
             grant = grant_for(port, redis_client=redis_client, **about)
-            return lines.enter_context(knock(settings.listen, issue(redis_client, grant)))
+            return lines.enter_context(knock(proxy_settings.listen, issue(redis_client, grant)))
 
         yield enter

@@ -41,13 +41,13 @@ class TestOrigin:
         ],
     )
     def test_must_be_ours_exactly(
-        self, settings: Settings, redis_client: redis.Redis, origin: str | None
+        self, proxy_settings: Settings, redis_client: redis.Redis, origin: str | None
     ) -> None:
-        assert isinstance(settings.listen, Path)
+        assert isinstance(proxy_settings.listen, Path)
         with Screen() as screen:
             ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
 
-            with pytest.raises(InvalidStatus) as refusal, knock(settings.listen, ticket, origin=origin):
+            with pytest.raises(InvalidStatus) as refusal, knock(proxy_settings.listen, ticket, origin=origin):
                 pass
 
         assert refusal.value.response.status_code == 403
@@ -62,37 +62,40 @@ class TestTicket:
             assert viewer.name == b"QEMU (web1)"
             assert viewer.line.subprotocol == "binary"
 
-    def test_serves_once(self, settings: Settings, redis_client: redis.Redis) -> None:
-        assert isinstance(settings.listen, Path)
+    def test_serves_once(self, proxy_settings: Settings, redis_client: redis.Redis) -> None:
+        assert isinstance(proxy_settings.listen, Path)
         with Screen() as screen:
             ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
-            with knock(settings.listen, ticket) as first, knock(settings.listen, ticket) as second:
+            with (
+                knock(proxy_settings.listen, ticket) as first,
+                knock(proxy_settings.listen, ticket) as second,
+            ):
                 Viewer(first).shake_hands()
 
                 assert closing_of(second) == told(Closing.TICKET_REFUSED)
 
-    def test_comes_late(self, settings: Settings, redis_client: redis.Redis) -> None:
-        assert isinstance(settings.listen, Path)
+    def test_comes_late(self, proxy_settings: Settings, redis_client: redis.Redis) -> None:
+        assert isinstance(proxy_settings.listen, Path)
         grant = grant_for(5901, redis_client=redis_client)
         ticket = issue(redis_client, grant, seconds=0.02)
         time.sleep(0.05)
 
-        with knock(settings.listen, ticket) as line:
+        with knock(proxy_settings.listen, ticket) as line:
             assert closing_of(line) == told(Closing.TICKET_REFUSED)
 
     @pytest.mark.parametrize("session", ["the-session-of-bob", None])
     def test_belongs_to_another_login(
-        self, settings: Settings, redis_client: redis.Redis, session: str | None
+        self, proxy_settings: Settings, redis_client: redis.Redis, session: str | None
     ) -> None:
-        assert isinstance(settings.listen, Path)
+        assert isinstance(proxy_settings.listen, Path)
         ticket = issue(redis_client, grant_for(5901, redis_client=redis_client))
 
-        with knock(settings.listen, ticket, session=session) as line:
+        with knock(proxy_settings.listen, ticket, session=session) as line:
             assert closing_of(line) == told(Closing.TICKET_REFUSED)
 
-    def test_is_missing(self, settings: Settings) -> None:
-        assert isinstance(settings.listen, Path)
-        with knock(settings.listen, None) as line:
+    def test_is_missing(self, proxy_settings: Settings) -> None:
+        assert isinstance(proxy_settings.listen, Path)
+        with knock(proxy_settings.listen, None) as line:
             assert closing_of(line) == told(Closing.TICKET_REFUSED)
 
 

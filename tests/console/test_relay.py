@@ -195,19 +195,19 @@ class TestRedisGone:
     def test_open_consoles_live_on_and_obey_again_after_a_restart(self, tmp_path: Path) -> None:
         uuid = uuid4()
         with private_redis(tmp_path) as server, server.client() as client, Screen() as screen:
-            settings = Settings(
+            proxy_settings = Settings(
                 listen=tmp_path / "console.sock", origins=frozenset({ORIGIN}), redis_url=server.url
             )
-            with RunningProxy(settings):
-                assert isinstance(settings.listen, Path)
+            with RunningProxy(proxy_settings):
+                assert isinstance(proxy_settings.listen, Path)
                 ticket = issue(client, grant_for(screen.port, redis_client=client, domain_uuid=uuid))
-                with knock(settings.listen, ticket) as line:
+                with knock(proxy_settings.listen, ticket) as line:
                     Viewer(line).shake_hands()
 
                     server.kill()
                     line.send(KEY)
                     wait_until(lambda: screen.received == KEY)
-                    with knock(settings.listen, "x" * 43) as another:
+                    with knock(proxy_settings.listen, "x" * 43) as another:
                         assert closing_of(another) == told(Closing.UNAVAILABLE)
 
                     server.start()
@@ -217,15 +217,17 @@ class TestRedisGone:
 
 
 class TestSilence:
-    def test_of_a_dead_browser_ends_the_console(self, settings: Settings, redis_client: redis.Redis) -> None:
-        hurried = with_times(settings, handshake=5, ping=0.1, dead=0.5)
+    def test_of_a_dead_browser_ends_the_console(
+        self, proxy_settings: Settings, redis_client: redis.Redis
+    ) -> None:
+        hurried = with_times(proxy_settings, handshake=5, ping=0.1, dead=0.5)
         with RunningProxy(hurried), Screen() as screen, socket.socket(socket.AF_UNIX) as line:
             ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
-            assert isinstance(settings.listen, Path)
-            with knock(settings.listen, ticket) as talking:
+            assert isinstance(proxy_settings.listen, Path)
+            with knock(proxy_settings.listen, ticket) as talking:
                 Viewer(talking).shake_hands()
                 dead = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
-                line.connect(str(settings.listen))
+                line.connect(str(proxy_settings.listen))
                 shake_hands_and_fall_silent(line, dead)
 
                 assert close_code_in(line) == Closing.IDLE.code

@@ -29,9 +29,9 @@ Script = Callable[[Screen, socket.socket], None]
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
+def proxy_settings(proxy_settings: Settings) -> Settings:
     """Nobody waits ten seconds for a silent screen here."""
-    return with_times(settings, handshake=1, ping=20, dead=60)
+    return with_times(proxy_settings, handshake=1, ping=20, dead=60)
 
 
 def told(closing: Closing) -> tuple[int, str]:

@@ -1,0 +1,59 @@
+"""Opening a console."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+import audit
+from accounts.models import User
+from accounts.permissions import Verb
+from accounts.scoping import require
+from console import desk, tickets
+from console.desk import Outcome
+from core.errors import Conflict, Forbidden, PanelError, Unavailable
+from domains.models import Domain
+
+
+def open_console(*, domain: Domain, actor: User, login: str, mode: tickets.Mode) -> str:
+    """A ticket with which the login (a session's key or an API token) may see the screen once, within seconds.
+
+    Raises Forbidden, Conflict for a machine without a screen to see, Unavailable where no worker or host answers.
+    """
+    require(actor, Verb.DOMAIN_CONSOLE, domain)
+    if not domain.on:
+        raise _refusal(Outcome.OFF, domain)
+    if not domain.has_screen:
+        raise _refusal(Outcome.SCREENLESS, domain)
+    ticket, digest = tickets.draw()
+    with transaction.atomic():
+        audit.record(actor, "console.open", target=domain, mode=mode.value)
+    try:
+        desk.ask(
+            digest,
+            domain_uuid=str(domain.uuid),
+            user_id=actor.pk,
+            login_hash=tickets.session_hash(login),
+            mode=mode.value,
+        )
+        outcome = desk.wait(digest)
+    except (RedisError, OperationalError) as error:
+        raise Unavailable("The panel's queue does not answer.", fix="Try again in a moment.") from error
+    if outcome is not Outcome.READY:
+        raise _refusal(outcome, domain)
+    return ticket
+
+
+def _refusal(outcome: Outcome, domain: Domain) -> PanelError:
+    match outcome:
+        case Outcome.OFF:
+            return Conflict(f"{domain.name} is off.", fix="Start it first.")
+        case Outcome.SCREENLESS:
+            return Conflict(f"{domain.name} has no VNC screen.", fix="Add a VNC display to its definition.")
+        case Outcome.UNREACHABLE:
+            return Unavailable(f"{domain.host.name} does not answer.", fix="Try again when its host is back.")
+        case Outcome.FORBIDDEN:
+            return Forbidden("You may not do this.", fix="Ask an operator for the right to do it.")
+        case _:
+            return Unavailable("All of the panel's workers are busy.", fix="Try again in a moment.")

@@ -1,0 +1,243 @@
+"""From the wish to see a screen to the screen: permission, audit, a worker, a ticket, the proxy, QEMU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from celery import current_app
+from celery.contrib.testing.worker import start_worker
+from django.conf import settings as site
+from django.test import Client
+from websockets.sync.client import ClientConnection
+
+from accounts.actions import change_person, revoke_token
+from accounts.models import ApiToken
+from accounts.permissions import Role
+from audit.models import Entry
+from console import desk
+from console.closing import Closing
+from console.proxy.settings import Settings
+from domains.actions.create import NewDomain, create
+from domains.inventory import record_domain
+from domains.models import Domain, DomainState
+from hosts.connections import borrow
+from hosts.models import Host
+from networks.models import Network
+from operations.models import Operation, OperationState
+from storage.models import Pool
+from tests.conftest import Cast, browser_of
+from tests.console.stage import Viewer, closing_of, knock
+from tests.eventually import eventually
+from tests.lab.host import LabHost
+from tests.lab.machines import machine
+from tests.stage import adopt
+
+See = Callable[[str, str], ClientConnection]
+
+
+def ask(browser: Client, uuid: UUID, **body: str) -> tuple[int, dict[str, str]]:
+    """As the page's script asks: with the CSRF cookie's secret in a header, from the site's own origin."""
+    browser.cookies[site.CSRF_COOKIE_NAME] = secret = "s" * 32
+    answer = browser.post(
+        f"/api/v1/domains/{uuid}/console",
+        json.dumps(body),
+        content_type="application/json",
+        headers={"x-csrftoken": secret, "origin": site.PANEL_ORIGINS[0]},
+    )
+    return answer.status_code, answer.json()
+
+
+@pytest.fixture
+def running(host: Host, cast: Cast) -> Domain:
+    return Domain.objects.create(
+        host=host, name="web1", state=DomainState.RUNNING, has_screen=True, team=cast.team
+    )
+
+
+@pytest.mark.django_db
+class TestAsking:
+    def test_does_not_exist_for_a_stranger(self, cast: Cast, running: Domain) -> None:
+        assert ask(browser_of(cast.stranger), running.uuid)[0] == 404
+
+    def test_does_not_exist_for_an_auditor(self, cast: Cast, running: Domain) -> None:
+        assert ask(browser_of(cast.auditor), running.uuid)[0] == 404
+
+    def test_a_machine_that_is_off_has_no_screen(self, operator: Client, running: Domain) -> None:
+        Domain.objects.update(state=DomainState.OFF)
+
+        status, told = ask(operator, running.uuid)
+
+        assert (status, told["title"]) == (409, "web1 is off.")
+        assert not Entry.objects.filter(verb="console.open").exists()
+
+    def test_a_machine_without_a_screen_is_said_to_have_none(self, operator: Client, running: Domain) -> None:
+        Domain.objects.update(has_screen=False)
+
+        assert ask(operator, running.uuid)[1]["title"] == "web1 has no VNC screen."
+
+    def test_does_not_wait_for_ever_for_a_worker(
+        self, operator: Client, running: Domain, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(desk, "PATIENCE_S", 0.1)
+
+        status, told = ask(operator, running.uuid)
+
+        assert (status, told["title"]) == (503, "All of the panel's workers are busy.")
+
+    def test_the_page_is_for_those_who_may(self, cast: Cast, running: Domain) -> None:
+        page = f"/console/{running.uuid}/"
+
+        assert browser_of(cast.member).get(page).status_code == 200
+        assert browser_of(cast.auditor).get(page).status_code == 404
+        assert browser_of(cast.stranger).get(page).status_code == 404
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Iterator[None]:
+    """A Celery worker in a thread of this process, on the test's own queue."""
+    with start_worker(current_app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
+        yield
+    current_app.control.purge()
+
+
+@pytest.fixture
+def proxy_settings(proxy_settings: Settings) -> Settings:
+    """The proxy on the site's own Redis: web, worker and proxy meet there."""
+    return replace(proxy_settings, redis_url=site.REDIS_URL)
+
+
+@pytest.fixture
+def see(proxy_settings: Settings) -> Iterator[See]:
+    """Go to the proxy with a ticket, as the login with that secret."""
+    with ExitStack() as lines:
+
+        def enter(ticket: str, session: str) -> ClientConnection:
+            assert isinstance(proxy_settings.listen, Path)
+            return lines.enter_context(knock(proxy_settings.listen, ticket, session=session))
+
+        yield enter
+
+
+@pytest.fixture
+def real_host(transactional_db: None, lab_host: LabHost) -> Host:
+    return adopt(lab_host)
+
+
+@pytest.fixture
+def panel_made(worker: None, real_host: Host, cast: Cast, lab_host: LabHost) -> Iterator[Domain]:
+    """A machine that the panel made: its VNC password has expired from the start."""
+    operation = create(
+        new=NewDomain(
+            host=real_host,
+            name=f"web-{uuid4().hex[:6]}",
+            vcpus=1,
+            memory_mib=64,
+            pool=Pool.objects.get(host=real_host, name="default"),
+            disk_gib=1,
+            network=Network.objects.get(host=real_host, name="default"),
+        ),
+        actor=cast.superuser,
+    )
+    done = Operation.objects.filter(pk=operation.pk, state=OperationState.SUCCEEDED)
+    eventually(done.exists, within_s=30)
+    domain = Domain.objects.get(uuid=operation.target_id)
+    with borrow(real_host) as hypervisor:
+        yield record_domain(real_host, hypervisor.read_domain(domain.uuid))
+    lab_host.virsh("destroy", str(domain.uuid))
+    lab_host.virsh("undefine", str(domain.uuid), "--remove-all-storage")
+
+
+@pytest.mark.usefixtures("worker", "proxy")
+class TestSeeing:
+    def test_a_machine_of_the_panel_s(self, cast: Cast, panel_made: Domain, see: See) -> None:
+        browser = browser_of(cast.operator)
+
+        status, told = ask(browser, panel_made.uuid)
+        viewer = Viewer(see(told["ticket"], str(browser.session.session_key))).shake_hands()
+
+        assert status == 201
+        assert viewer.name == f"QEMU ({panel_made.name})".encode()
+        opened = Entry.objects.get(verb="console.open")
+        assert (opened.actor, opened.target_key) == (cast.operator, str(panel_made.uuid))
+
+    def test_together_with_somebody_else(self, cast: Cast, panel_made: Domain, see: See) -> None:
+        browsers = [browser_of(cast.operator), browser_of(cast.superuser)]
+        told = [ask(browser, panel_made.uuid)[1] for browser in browsers]
+
+        for browser, one in zip(browsers, told, strict=True):
+            Viewer(see(one["ticket"], str(browser.session.session_key))).shake_hands()
+
+        here = browsers[0].get(f"/api/v1/domains/{panel_made.uuid}/console").json()
+        assert {one["user"] for one in here} == {"operator", "superuser"}
+
+    def test_a_machine_made_elsewhere_without_a_password(
+        self,
+        cast: Cast,
+        real_host: Host,
+        lab_host: LabHost,
+        see: See,
+    ) -> None:
+        browser = browser_of(cast.operator)
+        with machine(lab_host, "mail") as made, borrow(real_host) as hypervisor:
+            made.virsh("start")
+            record_domain(real_host, hypervisor.read_domain(made.uuid))
+
+            _, told = ask(browser, made.uuid, mode="view_only")
+            viewer = Viewer(see(told["ticket"], str(browser.session.session_key))).shake_hands()
+
+            assert viewer.name == b"QEMU (mail)"
+            made.virsh("destroy")
+            assert closing_of(viewer.line)[0] == Closing.SCREEN_GONE.code
+            status, told = ask(browser, made.uuid)
+            assert (status, told["title"]) == (409, "mail is off."), "the inventory does not know it yet"
+
+
+@pytest.mark.usefixtures("worker", "proxy")
+class TestEnding:
+    @pytest.fixture
+    def opened(self, cast: Cast, panel_made: Domain, see: See) -> tuple[Client, ClientConnection]:
+        Domain.objects.update(team=cast.team)
+        browser = browser_of(cast.member)
+        _, told = ask(browser, panel_made.uuid)
+        line = see(told["ticket"], str(browser.session.session_key))
+        Viewer(line).shake_hands()
+        return browser, line
+
+    def test_with_the_sign_out(self, opened: tuple[Client, ClientConnection]) -> None:
+        browser, line = opened
+
+        browser.logout()
+
+        assert closing_of(line) == (Closing.SIGNED_OUT.code, "signed_out")
+
+    def test_when_rights_change(self, cast: Cast, opened: tuple[Client, ClientConnection]) -> None:
+        _, line = opened
+
+        change_person(actor=cast.superuser, person=cast.member, role=Role.AUDITOR, active=True)
+
+        assert closing_of(line) == (Closing.RIGHTS_CHANGED.code, "rights_changed")
+
+    def test_when_the_person_is_shut_out(self, cast: Cast, opened: tuple[Client, ClientConnection]) -> None:
+        _, line = opened
+
+        change_person(actor=cast.superuser, person=cast.member, role=Role.REQUESTER, active=False)
+
+        assert closing_of(line) == (Closing.SIGNED_OUT.code, "signed_out")
+
+    def test_with_the_token_that_opened_it(self, cast: Cast, panel_made: Domain, see: See) -> None:
+        text = ApiToken.fresh()
+        token = ApiToken.objects.create(user=cast.operator, name="script", digest=ApiToken.hash(text))
+        program = Client(headers={"authorization": f"Bearer {text}", "x-forwarded-proto": "https"})
+        _, told = ask(program, panel_made.uuid)
+        line = see(told["ticket"], text)
+        Viewer(line).shake_hands()
+
+        revoke_token(actor=cast.operator, token=token)
+
+        assert closing_of(line) == (Closing.SIGNED_OUT.code, "signed_out")
