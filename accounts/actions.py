@@ -24,10 +24,10 @@ def _tell(actor: User, verb: str, target: models.Model, **details: Any) -> None:
     acted.send(sender=type(target), actor=actor, verb=verb, target=target, details=details)
 
 
-def _checked(row: models.Model) -> None:
-    """Raise InvalidInput for the first column that can't be stored as it is."""
+def _checked(row: models.Model, *, without: tuple[str, ...] = ()) -> None:
+    """Raise InvalidInput for the first column, but for those `without`, that can't be stored as it is."""
     try:
-        row.full_clean()
+        row.full_clean(exclude=without)
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise InvalidInput(messages[0], field=field) from error
@@ -154,7 +154,7 @@ def create_token(*, actor: User, name: str, days: int | None) -> tuple[ApiToken,
     text = ApiToken.fresh()
     expires = timezone.now() + timedelta(days=days) if days else None
     token = ApiToken(user=actor, name=name, digest=ApiToken.hash(text), expires_at=expires)
-    _checked(token)
+    _checked(token, without=("last_used_at", "expires_at"))
     token.save(force_insert=True)
     _tell(actor, "token.create", token, name=name)
     return token, text

@@ -15,7 +15,7 @@ ROLE_WORDS = {
     Role.TEAM_LEAD: "Lead – may change and delete the team's machines",
     Role.TEAM_MEMBER: "Member – may use the team's machines",
 }
-LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "One year"), ("", "No end")]
+LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "One year"), ("0", "No end")]
 
 
 def _choices(roles: tuple[Role, ...]) -> list[tuple[str, str]]:
@@ -84,7 +84,7 @@ class TokenForm(forms.Form):
     """A token for a program."""
 
     name = forms.CharField(label="What it is for", max_length=80)
-    days = forms.ChoiceField(label="Ends after", choices=LIFETIMES, initial="90", required=False)
+    days = forms.ChoiceField(label="Ends after", choices=LIFETIMES, initial="90")
 
 
 class TeamForm(forms.Form):

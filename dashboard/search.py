@@ -17,12 +17,13 @@ from hosts.models import Host
 MAX_WORDS = 5
 MAX_LETTERS = 100
 
-# What the palette can do to a machine: word, state it makes sense in, address, and whether it posts.
+# What the palette can do to a machine: the word typed, the words shown, the state it makes sense in, and the power verb
+# that is posted, or blank for the console.
 COMMANDS = (
-    ("start", "Start", DomainState.OFF, "domains:start", True),
-    ("stop", "Shut down", DomainState.RUNNING, "domains:shutdown", True),
-    ("shut", "Shut down", DomainState.RUNNING, "domains:shutdown", True),
-    ("console", "Console of", DomainState.RUNNING, "console:screen", False),
+    ("start", "Start", DomainState.OFF, "start"),
+    ("stop", "Shut down", DomainState.RUNNING, "shutdown"),
+    ("shut", "Shut down", DomainState.RUNNING, "shutdown"),
+    ("console", "Console of", DomainState.RUNNING, ""),
 )
 
 
@@ -86,12 +87,17 @@ def _commands(user: User, words: list[str], *, most: int) -> list[Match]:
     if not rest or len(typed) < 2:
         return []
     found = []
-    for word, title, state, name, posts in COMMANDS:
+    for word, title, state, power in COMMANDS:
         if not word.startswith(typed):
             continue
-        verb = Verb.DOMAIN_POWER if posts else Verb.DOMAIN_CONSOLE
+        verb = Verb.DOMAIN_POWER if power else Verb.DOMAIN_CONSOLE
         for domain in _machines(user, rest, verb).filter(state=state)[:most]:
-            url = reverse(name, args=[domain.uuid])
-            where = {"post": url} if posts else {"url": url}
-            found.append(Match(title=f"{title} {domain.name}", hint=f"on {domain.host.name}", **where))
+            found.append(
+                Match(
+                    title=f"{title} {domain.name}",
+                    hint=f"on {domain.host.name}",
+                    post=reverse("domains:power", args=[domain.uuid, power]) if power else "",
+                    url="" if power else reverse("console:screen", args=[domain.uuid]),
+                )
+            )
     return found

@@ -21,7 +21,7 @@ NEARLY_FULL_PERCENT = 85
 FAILED_FOR = timedelta(days=1)
 MOST_HOSTS = 12
 MOST_OPERATIONS = 6
-MOST_ATTENTION = 8
+MOST_ATTENTION = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,11 @@ class Overview:
     capacity: Capacity
     attention: list[Attention]
     operations: list[Operation]
+
+    @property
+    def hosts_not_up(self) -> str:
+        """ "2 not up"."""
+        return f"{self.hosts_total - self.hosts_up} not up"
 
 
 def overview(user: User) -> Overview:
@@ -162,7 +167,7 @@ def _attention(user: User, hosts: list[Host], pools: list[Pool]) -> list[Attenti
             level="error" if pool.used_percent >= 95 else "warning",
             title=f"{pool.name} on {pool.host.name} is {pool.used_percent} % full",
             words="Machines on it stop when it is full. Delete what nobody needs, or make it larger.",
-            url=reverse("storage:list"),
+            url=reverse("hosts:detail", args=[pool.host.uuid]),
         )
         for pool in pools
         if pool.used_percent >= NEARLY_FULL_PERCENT

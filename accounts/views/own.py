@@ -69,9 +69,8 @@ def create_token(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=422)
-    days = form.cleaned_data["days"]
     _, text = actions.create_token(
-        actor=signed_in(request), name=form.cleaned_data["name"], days=int(days) if days else None
+        actor=signed_in(request), name=form.cleaned_data["name"], days=int(form.cleaned_data["days"]) or None
     )
     return _page(request, TokenForm(), fresh=text)
 

@@ -101,10 +101,13 @@ def badge(state: str, words: str, kind: str = "") -> SafeString:
 
 
 @register.inclusion_tag("core/_bar.html")
-def bar(used: float, total: float, words: str = "", label: str = "") -> dict[str, Any]:
-    """A usage bar, in the colour of how full it is; `words` stand beside it, by default the percentage."""
+def bar(used: float, total: float, words: str = "", label: str = "", *, calm: bool = False) -> dict[str, Any]:
+    """A usage bar in the colour of how full it is; `words` stand beside it, by default the percentage.
+
+    `calm` keeps the colour: vCPUs may well be more than the CPUs there are, and progress is good at 100 %.
+    """
     percent = min(100, max(0, round(100 * used / total))) if total else 0
-    level = "full" if percent >= 90 else "high" if percent >= 75 else "fine"
+    level = "fine" if calm or percent < 75 else "high" if percent < 90 else "full"
     return {"percent": percent, "level": level, "label": label, "words": words or f"{percent} %"}
 
 
