@@ -22,6 +22,9 @@ class Environment(BaseSettings):
     redis_url: str = Field(default="", alias="REDIS_URL")
     libvirt_socket: str = Field(default="", alias="PANEL_LIBVIRT_SOCKET")
     log_level: str = Field(default="INFO", alias="PANEL_LOG_LEVEL")
+    # Read by console.proxy for itself; here so that one table names and checks every setting.
+    consoles_per_person: int = Field(default=16, ge=1, alias="PANEL_CONSOLES_PER_PERSON")
+    console_listen: str = Field(default="", alias="PANEL_CONSOLE_LISTEN")
     debug: bool = Field(default=False, alias="PANEL_DEBUG")
 
     @field_validator("state_dir")

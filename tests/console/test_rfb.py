@@ -9,6 +9,7 @@ from django.conf import settings as site
 from console import closing
 from console.proxy import rfb
 from console.proxy.settings import SESSION_COOKIE, Settings
+from kvmpanel.env import env
 
 
 class TestAnswer:
@@ -43,6 +44,7 @@ class TestSettings:
 
         assert here.origins == frozenset(site.PANEL_ORIGINS)
         assert here.redis_url == site.REDIS_URL
+        assert here.per_person == env.consoles_per_person
         assert site.SESSION_COOKIE_NAME == SESSION_COOKIE
 
     def test_name_an_address_to_listen_at(self) -> None:
