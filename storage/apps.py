@@ -3,3 +3,11 @@ from django.apps import AppConfig
 
 class StorageConfig(AppConfig):
     name = "storage"
+
+    def ready(self) -> None:
+        """Make the live pieces known, and where volumes and pools have their pages."""
+        import storage.live  # noqa: F401
+        from operations import targets
+
+        targets.register("pool", page="storage:pool", words="storage pool")
+        targets.register("volume", page="storage:volume", words="volume")

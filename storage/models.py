@@ -6,6 +6,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.urls import reverse
 
 from accounts.models import User
 from accounts.scoping import Permitted
@@ -44,6 +45,10 @@ class Pool(Observed):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        """Its page; the host tells apart pools of one UUID on hosts that were made from one image."""
+        return f"{reverse('storage:pool', args=[self.uuid])}?host={self.host.uuid}"
 
     @property
     def usable(self) -> bool:

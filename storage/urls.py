@@ -1,5 +1,16 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from storage import views
 
 app_name = "storage"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.list_, name="list"),
+    path("pools/<uuid:uuid>/", views.pool, name="pool"),
+    path("pools/<uuid:uuid>/new/", views.new_volume, name="new_volume"),
+    path("pools/<uuid:uuid>/refresh/", views.refresh, name="refresh"),
+    path("volumes/<uuid:uuid>/", views.volume, name="volume"),
+    path("volumes/<uuid:uuid>/delete/", views.delete_volume, name="delete_volume"),
+    path("uploads/<uuid:uuid>/store/", views.store_upload, name="store_upload"),
+    path("uploads/<uuid:uuid>/discard/", views.discard_upload, name="discard_upload"),
+]

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.permissions import Verb
 from core.errors import InvalidInput, PanelError
-from storage import actions, spool
+from storage import actions, listing, spool
 from storage.models import Pool, Upload, UploadState
 from storage.uploads import protocol
 from storage.uploads.door import sender
@@ -102,12 +102,9 @@ def _abilities() -> Answer:
 
 
 def _begin(user: User, headers: Headers) -> Answer:
-    """`Upload-Metadata`: `filename`, `pool` (the panel's number of it) and, if you will, `fingerprint`."""
+    """`Upload-Metadata`: `filename`, `pool` (a UUID) and, if you will, `host` (its UUID) and `fingerprint`."""
     words = protocol.metadata(headers)
-    pools = Pool.objects.present().permitted(user, Verb.STORAGE_MANAGE)
-    pool = pools.filter(pk=words["pool"]).first() if words.get("pool", "").isdecimal() else None
-    if pool is None:
-        raise Refused(404, "There is no such pool.", field="pool")
+    pool = _pool(user, words)
     upload = actions.begin_upload(
         pool=pool,
         filename=words.get("filename", ""),
@@ -116,6 +113,17 @@ def _begin(user: User, headers: Headers) -> Answer:
         actor=user,
     )
     return Answer(201, {"Location": f"{PREFIX}{upload.uuid}", **_expiry()})
+
+
+def _pool(user: User, words: dict[str, str]) -> Pool:
+    try:
+        key = UUID(words.get("pool", ""))
+    except ValueError:
+        raise Refused(400, "Say which pool, by its UUID.", field="pool") from None
+    pool = listing.find_pool(user, key, words.get("host", ""), verb=Verb.STORAGE_MANAGE)
+    if pool is None:
+        raise Refused(404, "There is no such pool.", field="pool")
+    return pool
 
 
 def _find(user: User, name: str) -> Upload:

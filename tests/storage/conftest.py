@@ -17,7 +17,8 @@ from tests.storage.site import Sender, Site
 def pool(transactional_db: None, lab_host: LabHost) -> Pool:
     """Pool `default` of a real host, empty before and after."""
     host: Host = adopt(lab_host)
-    return Pool.objects.select_related("host").get(host=host, name="default")
+    pool: Pool = Pool.objects.select_related("host").get(host=host, name="default")
+    return pool
 
 
 @pytest.fixture(autouse=True)

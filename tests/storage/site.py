@@ -101,7 +101,12 @@ class Sender:
 
     def begin(self, pool: Pool, filename: str, size: int, *, fingerprint: str = "") -> httpx.Response:
         """Ask for a place for a file."""
-        words = {"filename": filename, "pool": str(pool.pk), "fingerprint": fingerprint}
+        words = {
+            "filename": filename,
+            "pool": str(pool.uuid),
+            "host": str(pool.host.uuid),
+            "fingerprint": fingerprint,
+        }
         pairs = ",".join(
             f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in words.items() if value
         )

@@ -1,0 +1,189 @@
+// Files dropped on a page, sent by tus. The server remembers what it has of each file; a file that is chosen again
+// goes on there, also in another tab.
+
+import "../npm/tus-js-client/dist/tus.min.js"; // gives `window.tus`
+
+// The server looks at this much before it wants the rest: a file that can't be used is refused at once.
+const HEAD_BYTES = 1024 * 1024;
+const RETRY_MS = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000, 60_000];
+
+const running = new Map(); // fingerprint → tus.Upload
+const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+
+async function fingerprintOf(file, pool) {
+  const words = [file.name, file.size, file.lastModified, pool.host, pool.uuid].join("\n");
+  const sum = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(words));
+  return [...new Uint8Array(sum)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function bytes(count) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(count) / 10));
+  return `${Number((count / 1024 ** power).toPrecision(3))} ${units[power]}`;
+}
+
+// What the server has of this file already, as the page shows it.
+const known = (fingerprint) =>
+  document.querySelector(`[data-upload][data-state="receiving"][data-fingerprint="${CSS.escape(fingerprint)}"]`);
+
+// Only one line for each file: this tab's own while it sends, else the server's.
+function hideOwn() {
+  for (const line of document.querySelectorAll("[data-upload]")) {
+    line.hidden = running.has(line.dataset.fingerprint) && line.dataset.state === "receiving";
+  }
+}
+
+class Sending {
+  constructor(zone, file, pool, fingerprint) {
+    this.fingerprint = fingerprint;
+    this.line = zone.querySelector("template[data-drop-row]").content.firstElementChild.cloneNode(true);
+    this.part("name").textContent = file.name;
+    this.part("pause").addEventListener("click", () => this.pauseOrGoOn());
+    this.part("drop-it").addEventListener("click", () => this.discard());
+    zone.querySelector("[data-drop-running]").append(this.line);
+    this.upload = new tus.Upload(file, {
+      endpoint: "/uploads/",
+      uploadUrl: known(fingerprint)?.dataset.upload ?? null,
+      metadata: { filename: file.name, pool: pool.uuid, host: pool.host, fingerprint },
+      headers: { "X-CSRFToken": csrf() },
+      chunkSize: HEAD_BYTES,
+      retryDelays: RETRY_MS,
+      storeFingerprintForResuming: false,
+      onProgress: (sent, total) => this.progress(sent, total),
+      onChunkComplete: () => (this.upload.options.chunkSize = Infinity),
+      onShouldRetry: (error) => this.mayRetry(error),
+      onError: (error) => this.fail(error),
+      onSuccess: () => this.end(),
+    });
+  }
+
+  part(name) {
+    return this.line.querySelector(`[data-${name}]`);
+  }
+
+  start() {
+    running.set(this.fingerprint, this);
+    hideOwn();
+    this.paused = false;
+    this.say("");
+    this.part("pause").textContent = "Pause";
+    this.startedAt = undefined;
+    this.upload.start();
+  }
+
+  progress(sent, total) {
+    const now = performance.now();
+    this.startedAt ??= { now, sent };
+    this.part("bar").value = total ? sent / total : 0;
+    const rate = (sent - this.startedAt.sent) / Math.max(0.001, (now - this.startedAt.now) / 1000);
+    const speed = rate > 0 ? `, ${bytes(rate)}/s` : "";
+    this.part("words").textContent = `${Math.floor((100 * sent) / total)} % of ${bytes(total)}${speed}`;
+  }
+
+  pauseOrGoOn() {
+    if (this.paused) return this.start();
+    this.paused = true;
+    this.upload.abort();
+    this.part("pause").textContent = "Go on";
+    this.part("words").textContent = "Paused";
+    return undefined;
+  }
+
+  async discard() {
+    await this.upload.abort(true).catch(() => null);
+    this.end();
+  }
+
+  // Another tab that sends the same file (423), a wrong offset (409), a broken line or server: try again. A refusal
+  // is for good.
+  mayRetry(error) {
+    const status = error.originalResponse?.getStatus() ?? 0;
+    const retry = status === 0 || status === 409 || status === 423 || (status >= 500 && status !== 507);
+    if (retry) this.part("words").textContent = status === 423 ? "Another tab sends it" : "Waiting for the panel";
+    return retry;
+  }
+
+  fail(error) {
+    const status = error.originalResponse?.getStatus() ?? 0;
+    this.say(words(error) || "The panel can't be reached.");
+    this.paused = true;
+    this.part("words").textContent = "Stopped";
+    const final = status >= 400 && status < 500 && status !== 409 && status !== 423;
+    this.part("pause").textContent = "Go on";
+    this.part("pause").hidden = final;
+    this.part("drop-it").textContent = final ? "Dismiss" : "Discard";
+    if (final) running.delete(this.fingerprint);
+  }
+
+  say(text) {
+    this.part("error").textContent = text;
+    this.part("error").hidden = !text;
+  }
+
+  end() {
+    running.delete(this.fingerprint);
+    this.line.remove();
+    hideOwn();
+  }
+}
+
+// The server's own words (RFC 9457).
+function words(error) {
+  try {
+    const problem = JSON.parse(error.originalResponse.getBody());
+    return `${problem.title} ${problem.fix ?? ""}`.trim();
+  } catch {
+    return "";
+  }
+}
+
+async function take(zone, files) {
+  const select = zone.querySelector("[data-drop-pool]");
+  const pool = { uuid: select.value, host: select.selectedOptions[0].dataset.host };
+  for (const file of files) {
+    const fingerprint = await fingerprintOf(file, pool);
+    if (!running.has(fingerprint)) new Sending(zone, file, pool, fingerprint).start();
+  }
+}
+
+// Rooms that offer images fetch their choice anew when one has arrived.
+let stored = new Set();
+function watchStored() {
+  const now = new Set(
+    [...document.querySelectorAll('[data-upload][data-state="stored"]')].map((line) => line.dataset.upload),
+  );
+  if ([...now].some((upload) => !stored.has(upload))) document.dispatchEvent(new CustomEvent("volume-stored"));
+  stored = now;
+}
+
+function start() {
+  for (const zone of document.querySelectorAll("[data-drop]")) {
+    const over = (on) => zone.classList.toggle("drop-over", on);
+    zone.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      over(true);
+    });
+    zone.addEventListener("dragleave", (event) => zone.contains(event.relatedTarget) || over(false));
+    zone.addEventListener("drop", (event) => {
+      event.preventDefault();
+      over(false);
+      take(zone, event.dataTransfer.files);
+    });
+    zone.querySelector("[data-drop-file]").addEventListener("change", (event) => {
+      take(zone, [...event.target.files]);
+      event.target.value = "";
+    });
+  }
+  document.addEventListener("live-replaced", () => {
+    hideOwn();
+    watchStored();
+  });
+  // Beside the zone a dropped file would replace the page.
+  for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
+  addEventListener("beforeunload", (event) => {
+    if ([...running.values()].some((sending) => !sending.paused)) event.preventDefault();
+  });
+  watchStored();
+}
+
+start();

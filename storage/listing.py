@@ -1,0 +1,95 @@
+"""What pages, live pieces and REST show of storage: each with the same few queries, however much there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Count, Q
+
+from accounts.models import User
+from accounts.permissions import Verb
+from operations.models import ACTIVE, Operation
+from storage import usage
+from storage.models import Pool, PoolQuerySet, Upload, UploadState, Volume, VolumeKind, VolumeQuerySet
+from storage.usage import Use
+
+NO_USES: list[Use] = []
+
+
+@dataclass(frozen=True, slots=True)
+class ShownVolume:
+    """A volume with those who use it."""
+
+    volume: Volume
+    uses: list[Use]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownUpload:
+    """An upload with the operation that stores it, if one is at it."""
+
+    upload: Upload
+    operation: Operation | None
+
+    @property
+    def waits_to_be_stored(self) -> bool:
+        """Whether all of it is here and storing it was tried in vain."""
+        return (
+            self.upload.state == UploadState.RECEIVING and self.upload.offset_bytes == self.upload.size_bytes
+        )
+
+
+def pools(user: User, verb: Verb = Verb.STORAGE_VIEW) -> PoolQuerySet:
+    """Every pool on which `user` may do `verb`, with its host and the number of its volumes."""
+    there = Q(volumes__gone_at=None)
+    found = Pool.objects.permitted(user, verb).present().select_related("host")
+    counted: PoolQuerySet = found.annotate(volume_count=Count("volumes", filter=there))
+    return counted
+
+
+def find_pool(user: User, uuid: UUID, host: str = "", *, verb: Verb = Verb.STORAGE_VIEW) -> Pool | None:
+    """One pool. Hosts made from one image have pools of one UUID; `host`, a UUID, then tells which is meant."""
+    found = pools(user, verb).filter(uuid=uuid)
+    try:
+        return found.filter(host__uuid=UUID(host)).first() if host else found.first()
+    except ValueError:
+        return None
+
+
+def find_volume(user: User, uuid: UUID, *, verb: Verb = Verb.STORAGE_VIEW) -> Volume | None:
+    """One volume that is there, also while it is being made."""
+    rows = Volume.objects.permitted(user, verb).filter(
+        gone_at=None, pool__gone_at=None, pool__host__gone_at=None
+    )
+    found: Volume | None = rows.select_related("pool__host").filter(uuid=uuid).first()
+    return found
+
+
+def volumes(pool: Pool, *, text: str = "", kind: str = "") -> VolumeQuerySet:
+    """The pool's volumes, also those being made; `text` is part of a label or name."""
+    rows: VolumeQuerySet = pool.volumes.filter(gone_at=None)
+    if text:
+        rows = rows.filter(Q(label__icontains=text) | Q(name__icontains=text))
+    if kind in VolumeKind.values:
+        rows = rows.filter(kind=kind)
+    return rows
+
+
+def with_uses(pool: Pool, rows: list[Volume]) -> list[ShownVolume]:
+    """The volumes of one pool with who uses them."""
+    users = usage.users_of(pool.host, [row.path for row in rows if row.path])
+    return [ShownVolume(row, users.get(row.path, NO_USES)) for row in rows]
+
+
+def uploads_of(user: User) -> list[ShownUpload]:
+    """A person's own, newest first; empty for those who may not bring files."""
+    rows = list(
+        Upload.objects.permitted(user, Verb.STORAGE_MANAGE)
+        .filter(owner=user)
+        .select_related("pool__host", "volume")
+    )
+    keys = [row.volume.uuid for row in rows if row.volume is not None and row.state == UploadState.STORING]
+    active = Operation.objects.filter(target_kind="volume", target_id__in=keys, state__in=ACTIVE)
+    operations = {operation.target_id: operation for operation in active} if keys else {}
+    return [ShownUpload(row, operations.get(row.volume.uuid) if row.volume else None) for row in rows]
