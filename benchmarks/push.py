@@ -103,7 +103,7 @@ def listen(uri: str) -> None:
         say(f"{domain.UUIDString()} {event} {at}")
 
     libvirt.virEventRegisterDefaultImpl()
-    connection = libvirt.openReadOnly(uri)
+    connection = libvirt.open(uri)
     connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, tell, None)
     while True:
         libvirt.virEventRunDefaultImpl()

@@ -9,6 +9,7 @@ Needs root, Linux namespaces, util-linux, iproute2 and Debian's libvirt and QEMU
 
 import contextlib
 import fcntl
+import re
 import shutil
 import subprocess
 import time
@@ -152,6 +153,16 @@ class LabHost:
     def thaw(self) -> None:
         """SIGCONT libvirtd."""
         self._signal_daemon("CONT")
+
+    def daemon_pid(self) -> int:
+        """libvirtd's process, as this machine numbers it."""
+        inside = self.exec("cat", "/run/libvirtd.pid").strip()
+        init = self._init_pid()
+        for pid in Path(f"/proc/{init}/task/{init}/children").read_text().split():
+            numbers = re.search(r"^NSpid:.*\s(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+            if numbers is not None and numbers[1] == inside:
+                return int(pid)
+        raise LabError("libvirtd does not run.")
 
     def exec(self, *command: str, timeout_s: float = 60.0) -> str:
         """Run a program inside the host and return what it printed; raises `LabError` if it fails."""

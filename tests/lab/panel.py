@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -73,10 +76,30 @@ class Panel:
         token = self.manage("api_token", "admin", "test").split()[-1]
         return httpx.Client(
             base_url=self.url,
-            verify=self.state / "tls" / "panel.crt",
+            verify=self._tls(),
             headers={"Authorization": f"Bearer {token}"},
             timeout=60,
         )
+
+    @contextmanager
+    def browse(self) -> Iterator[httpx.Client]:
+        """The first admin, signed in as a browser would be, for pages without their scripts."""
+        with httpx.Client(
+            base_url=self.url,
+            verify=self._tls(),
+            headers={"Referer": self.url},
+            follow_redirects=True,
+            timeout=60,
+        ) as client:
+            form = client.get("/")
+            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)
+            assert token is not None, "no sign-in form"
+            given = {"csrfmiddlewaretoken": token[1], "username": self.username, "password": self.password}
+            client.post(form.url, data=given).raise_for_status()
+            yield client
+
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.state / "tls" / "panel.crt")
 
     def pids(self) -> dict[str, int]:
         """The parts' main processes by name, the supervisor among them. Raises PanelError unless all run."""
