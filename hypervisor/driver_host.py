@@ -8,7 +8,7 @@ from hypervisor.errors import translate
 from hypervisor.facts import HostFacts
 from hypervisor.xml import host as documents
 
-_BYTES_PER_MIB = 1024 * 1024
+_KIB_PER_MIB = 1024
 
 
 class HostCalls(Connection):
@@ -17,7 +17,8 @@ class HostCalls(Connection):
     @translate()
     def host_facts(self) -> HostFacts:
         """Everything that is known about the host, acceleration decision included. Takes some ten calls."""
-        _, memory_mib, cpus, cpu_mhz, cells, sockets_per_cell, cores, threads = self._connection.getInfo()
+        _, _, cpus, cpu_mhz, cells, sockets_per_cell, cores, threads = self._connection.getInfo()
+        memory_mib, memory_free_mib = self._memory_mib()
         capabilities = documents.host_capabilities(self._connection.getCapabilities())
         domain = documents.domain_capabilities(
             self._connection.getDomainCapabilities(None, None, "q35", None, 0)
@@ -41,7 +42,7 @@ class HostCalls(Connection):
             cpu_threads_per_core=threads,
             cpu_mhz=cpu_mhz,
             memory_mib=memory_mib,
-            memory_free_mib=self.memory_free_mib(),
+            memory_free_mib=memory_free_mib,
             kvm_offered=capabilities.kvm_offered,
             machines=capabilities.machines,
             firmwares=domain.firmwares,
@@ -56,8 +57,9 @@ class HostCalls(Connection):
 
     @translate()
     def memory_free_mib(self) -> int:
-        """The host's free memory right now, without what its page cache could give back."""
-        return self._connection.getFreeMemory() // _BYTES_PER_MIB
+        """What the host could give to guests right now: free memory and what its page cache would give back."""
+        stats = self._connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS, 0)
+        return sum(stats.get(part, 0) for part in ("free", "buffers", "cached")) // _KIB_PER_MIB
 
     def _cpu_flags(self, cpu_xml: str) -> frozenset[str]:
         """Every flag of the host's CPU, over any transport.

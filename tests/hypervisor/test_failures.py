@@ -1,5 +1,7 @@
 """A daemon that is silent, dead or back again: every call ends, and says what the caller should do."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from uuid import UUID
@@ -89,6 +91,21 @@ class TestDeadDaemon:
 
 
 class TestConnection:
+    def test_that_is_not_allowed_is_told(self, lab_host: LabHost, address: Address) -> None:
+        script = f"""
+from hypervisor.driver import Hypervisor
+from hypervisor.errors import AccessDenied
+from hypervisor.uri import Address
+import os
+os.setuid(65534)
+try:
+    Hypervisor.open(Address(socket={str(lab_host.socket)!r}))
+except AccessDenied:
+    os._exit(0)
+os._exit(1)
+"""
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
     def test_to_nowhere_is_unreachable(self) -> None:
         with pytest.raises(Unreachable):
             Hypervisor.open(Address(socket="/nowhere/libvirt-sock"))
@@ -108,6 +125,8 @@ class TestHostFacts:
         assert facts.hostname == lab_host.exec("hostname").strip()
         assert facts.libvirt_version == lab_host.exec("libvirtd", "--version").split()[-1]
         assert facts.cpus >= 1
+        total_kib = int(lab_host.exec("awk", "/^MemTotal/ {print $2}", "/proc/meminfo"))
+        assert facts.memory_mib == total_kib // 1024
         assert facts.memory_mib >= facts.memory_free_mib > 0
         assert facts.uefi_offered
         assert "q35" in facts.machines
@@ -132,6 +151,9 @@ class TestTranslation:
             (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_FROM_QEMU, 0, Unsupported),
             (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_FROM_QEMU, 0, NotFound),
             (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_RPC, 32, Unreachable),
+            (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_RPC, 13, AccessDenied),
+            (libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_FROM_RPC, 0, AccessDenied),
+            (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_FROM_NONE, 0, Unreachable),
             (999_999, libvirt.VIR_FROM_NONE, 0, HypervisorError),
         ],
     )
