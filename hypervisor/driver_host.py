@@ -58,8 +58,13 @@ class HostCalls(Connection):
     @translate()
     def memory_free_mib(self) -> int:
         """What the host could give to guests right now: free memory and what its page cache would give back."""
+        return self._memory_mib()[1]
+
+    def _memory_mib(self) -> tuple[int, int]:
+        """All, and what is to be had. `getInfo` leaves out memory that was added after boot."""
         stats = self._connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS, 0)
-        return sum(stats.get(part, 0) for part in ("free", "buffers", "cached")) // _KIB_PER_MIB
+        free = sum(stats.get(part, 0) for part in ("free", "buffers", "cached"))
+        return stats["total"] // _KIB_PER_MIB, free // _KIB_PER_MIB
 
     def _cpu_flags(self, cpu_xml: str) -> frozenset[str]:
         """Every flag of the host's CPU, over any transport.
