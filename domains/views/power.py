@@ -18,7 +18,7 @@ from domains.power import PowerVerb
 @require_POST
 def power(request: HttpRequest, uuid: UUID, verb: str) -> HttpResponse:
     """Ask for `verb`; the answer is the operation, which speaks for itself from then on."""
-    if verb not in PowerVerb:
+    if verb not in tuple(PowerVerb):
         raise Http404
     user = signed_in(request)
     domains = Domain.objects.permitted(user, Verb.DOMAIN_POWER).present().select_related("host", "team")
