@@ -8,29 +8,36 @@ from contextlib import suppress
 from pathlib import Path
 
 SIOCGIFADDR = 0x8915  # netdevice(7)
-# Bridges and cables that belong to guests and containers: no browser comes from there.
-INNER_INTERFACES = ("lo", "virbr", "vnet", "veth", "docker", "br-", "tap", "lxc")
+ELSEWHERE = ("192.0.2.1", 9)  # documentation addresses (RFC 5737): reached by the default route, if at all
 TCP_LISTEN = "0A"
 
 
 def own_names() -> tuple[str, ...]:
-    """What a browser may call this machine: its addresses, its host name, then the loopback names."""
-    names = [*interface_addresses(), socket.gethostname().lower(), "localhost", "127.0.0.1"]
+    """What a browser may call this machine: its addresses, the main one first, its host name, the loopback names."""
+    names = [*main_address(), *card_addresses(), socket.gethostname().lower(), "localhost", "127.0.0.1"]
     return tuple(dict.fromkeys(names))
 
 
-def interface_addresses() -> list[str]:
-    """The IPv4 address of each outward interface, in the kernel's order."""
+def main_address() -> list[str]:
+    """The IPv4 address that the default route leaves from; none where there is no such route. Sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(ELSEWHERE)
+        except OSError:
+            return []
+        return [str(probe.getsockname()[0])]
+
+
+def card_addresses() -> list[str]:
+    """The IPv4 address of each network card; bridges and cables of guests and containers are no way in."""
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
-            if name.startswith(INNER_INTERFACES):
+            if not Path("/sys/class/net", name, "device").exists():
                 continue
-            try:
-                reply = fcntl.ioctl(probe, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-            except OSError:
-                continue  # an interface without an IPv4 address
-            found.append(socket.inet_ntoa(reply[20:24]))
+            with suppress(OSError):  # a card without an IPv4 address
+                reply = fcntl.ioctl(probe, SIOCGIFADDR, struct.pack("256s", name.encode()))
+                found.append(socket.inet_ntoa(reply[20:24]))
     return found
 
 

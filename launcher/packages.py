@@ -18,14 +18,14 @@ HYPERVISOR = (
     *("dnsmasq-base", "iproute2", "dmidecode", "swtpm-tools"),
 )
 TESTS = (
-    *("chromium", "postgresql", "virtinst", "libvirt-clients", "openssh-server", "iproute2", "util-linux"),
-    *("busybox-static", "cpio", "grub-pc-bin", "grub-common", "xorriso", "mtools", "git"),
+    *("chromium", "postgresql", "virtinst", "libvirt-clients", "iproute2", "util-linux"),
+    *("busybox-static", "cpio", "grub-pc-bin", "grub-common", "xorriso", "mtools"),
 )
 
 # A machine may have the program from elsewhere (nginx-full, upstream's own package): that will do.
 PROGRAMS = {"nginx-light": "/usr/sbin/nginx", "redis-server": "/usr/bin/redis-server"}
-# What Debian starts on installation, on ports of its own, though the panel runs private ones.
-UNWANTED_SERVICES = {"nginx-light": "nginx", "redis-server": "redis-server"}
+# What Debian starts on installation, on ports that nobody asked for: the panel and its tests run private ones.
+UNWANTED_SERVICES = {"nginx-light": "nginx", "redis-server": "redis-server", "postgresql": "postgresql"}
 
 
 def ensure(wanted: Sequence[str]) -> None:
