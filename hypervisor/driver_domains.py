@@ -43,16 +43,7 @@ class DomainCalls(Connection):
     def read_domain(self, uuid: UUID) -> DomainFacts:
         """All that is known of one domain."""
         domain = self._domain(uuid)
-        state, reason = domain.state(0)
-        situation = parse.DomainSituation(
-            state=domain_state(state),
-            state_reason=state_reason(state, reason),
-            live_id=_live_id(domain),
-            persistent=bool(domain.isPersistent()),
-            autostart=bool(domain.autostart()),
-            managed_save=bool(domain.hasManagedSaveImage(0)),
-        )
-        return _facts(domain, situation)
+        return _facts(domain, _situation(domain))
 
     @translate()
     def read_domains(self) -> list[DomainFacts]:
@@ -102,8 +93,8 @@ class DomainCalls(Connection):
         """
         document = build.domain_xml(spec)
         with unless_taken(lambda: self._is_taken(spec)), translate(effect=True):
-            self._connection.defineXMLFlags(document, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
-        return self.read_domain(spec.uuid)
+            domain = self._connection.defineXMLFlags(document, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+            return _facts(domain, _situation(domain))
 
     def start_domain(self, uuid: UUID, *, paused: bool = False) -> None:
         """Start it; returns once QEMU runs. Raises `AlreadyInState` if it runs."""
@@ -184,6 +175,18 @@ class DomainCalls(Connection):
     def _is_taken(self, spec: DomainSpec) -> bool:
         holder = self.find_domain_by_name(spec.name)
         return holder != spec.uuid and (holder is not None or self.domain_exists(spec.uuid))
+
+
+def _situation(domain: libvirt.virDomain) -> parse.DomainSituation:
+    state, reason = domain.state(0)
+    return parse.DomainSituation(
+        state=domain_state(state),
+        state_reason=state_reason(state, reason),
+        live_id=_live_id(domain),
+        persistent=bool(domain.isPersistent()),
+        autostart=bool(domain.autostart()),
+        managed_save=bool(domain.hasManagedSaveImage(0)),
+    )
 
 
 def _facts(domain: libvirt.virDomain, situation: parse.DomainSituation) -> DomainFacts:

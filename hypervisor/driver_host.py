@@ -20,8 +20,9 @@ class HostCalls(Connection):
         _, _, cpus, cpu_mhz, cells, sockets_per_cell, cores, threads = self._connection.getInfo()
         memory_mib, memory_free_mib = self._memory_mib()
         capabilities = documents.host_capabilities(self._connection.getCapabilities())
+        machine = "q35" if "q35" in capabilities.machines else None
         domain = documents.domain_capabilities(
-            self._connection.getDomainCapabilities(None, None, "q35", None, 0)
+            self._connection.getDomainCapabilities(None, None, machine, None, 0)
         )
         flags = self._cpu_flags(capabilities.cpu_xml)
         virtualization = next((flag for flag in ("vmx", "svm") if flag in flags), "")

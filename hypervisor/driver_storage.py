@@ -60,7 +60,7 @@ class StorageCalls(Connection):
             else:
                 _build_and_start(found)
             found.setAutostart(1)
-        return self.read_pool(uuid)
+            return _pool_facts(found)
 
     def start_pool(self, pool: UUID) -> None:
         """Start it. Raises `AlreadyInState` if it is active."""
@@ -108,7 +108,7 @@ class StorageCalls(Connection):
     def upload_volume(
         self, pool: UUID, name: str, source: BinaryIO, *, size_bytes: int, progress: Progress | None = None
     ) -> None:
-        """Write `size_bytes` from `source` over the beginning of an existing volume.
+        """Write `size_bytes` from `source` over the beginning of an existing volume, whatever its capacity is.
 
         `progress` gets the bytes sent so far; an exception from it (or from `source`) aborts the stream and comes out
         here. Raises `Invalid` if `source` ends early. A volume that was not filled to the end holds what came so far.

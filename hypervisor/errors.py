@@ -144,11 +144,12 @@ def _translated(error: libvirt.libvirtError, *, effect: bool) -> HypervisorError
         error.get_error_domain(),
         error.get_error_message() or str(error),
     )
-    kind: type[HypervisorError]
-    if domain == libvirt.VIR_FROM_RPC or code in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN):
-        kind = OutcomeUnknown if effect else Unreachable
-    elif code == libvirt.VIR_ERR_SYSTEM_ERROR:
+    if code == libvirt.VIR_ERR_SYSTEM_ERROR:
         kind = _BY_ERRNO.get(error.get_int1() or 0, HypervisorError)
     else:
         kind = _BY_CODE.get(code or 0, HypervisorError)
+    # Whatever breaks on the way to the daemon comes from this domain, and much of it as an "internal error".
+    lost = domain == libvirt.VIR_FROM_RPC or kind is Unreachable
+    if lost and kind is not AccessDenied:
+        kind = OutcomeUnknown if effect else Unreachable
     return kind(message, code=code, domain=domain)

@@ -39,6 +39,7 @@ class HostFacts:
     """One machine that runs libvirt.
 
     `cpu_virtualization` is "vmx", "svm" or blank; `virtualized_by` names the hypervisor this host is itself a guest of.
+    `memory_free_mib` is what guests could still get, page cache included.
     """
 
     uuid: UUID

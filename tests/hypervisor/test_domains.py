@@ -137,6 +137,15 @@ class TestRead:
         assert everything[other.uuid].autostart
         assert host.domain_states() == {spec.uuid: DomainState.RUNNING, other.uuid: DomainState.OFF}
 
+    def test_a_domain_that_lost_its_definition_is_transient(self, host: Hypervisor, running: UUID) -> None:
+        host.undefine_domain(running)
+
+        facts = host.read_domain(running)
+        assert host.read_domains() == [facts]
+        assert (facts.persistent, facts.state) == (False, DomainState.RUNNING)
+        host.destroy_domain(running)
+        assert not host.domain_exists(running)
+
     def test_a_stranger_is_not_found(self, host: Hypervisor) -> None:
         stranger = uuid4()
 
