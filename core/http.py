@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from core.errors import PanelError
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -19,3 +22,14 @@ def idempotency_key(request: HttpRequest) -> str | None:
     """The `Idempotency-Key` header or the form's `key`, at most 100 characters; None where neither is given."""
     key = request.headers.get("Idempotency-Key") or request.POST.get("key") or ""
     return key[:100] or None
+
+
+def show_error(request: HttpRequest, error: PanelError, *, status: int) -> HttpResponse:
+    """A page that says what happened; where htmx asked, a message for the corner instead."""
+    # Without HtmxMiddleware, too: an error may come from a middleware before it.
+    if request.headers.get("HX-Request") != "true":
+        return render(request, "core/error.html", {"error": error}, status=status)
+    response = render(request, "core/_error.html", {"error": error}, status=status)
+    response["HX-Retarget"] = "#messages"
+    response["HX-Reswap"] = "beforeend"
+    return response

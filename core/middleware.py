@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from core.errors import PanelError
+from core.http import show_error
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -74,9 +74,4 @@ class say_errors:  # noqa: N801  (middleware is named like the functions beside 
         """Django calls this with what the view raised."""
         if not isinstance(exception, PanelError):
             return None
-        template = "core/_error.html" if getattr(request, "htmx", False) else "core/error.html"
-        response = render(request, template, {"error": exception}, status=exception.status)
-        if getattr(request, "htmx", False):
-            response["HX-Retarget"] = "#messages"
-            response["HX-Reswap"] = "beforeend"
-        return response
+        return show_error(request, exception, status=exception.status)
