@@ -1,0 +1,56 @@
+"""A whole panel on a libvirt host of its own, and a real browser in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.lab.host import LabHost
+from tests.lab.panel import Panel
+
+# Chromium's own services have no business on a test machine, and fail loudly without the Internet.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Panel, LabHost]]:
+    root = tmp_path_factory.mktemp("e2e")
+    with LabHost(root / "lab") as lab, Panel(root / "state", libvirt_socket=lab.socket) as panel:
+        yield panel, lab
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(stage: tuple[Panel, LabHost], browser: Browser) -> Iterator[Page]:
+    """A tab in which the first admin is signed in. Errors of the page's own scripts fail the test."""
+    panel, _ = stage
+    context = browser.new_context(ignore_https_errors=True, viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.on(
+        "console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None
+    )
+    page.goto(panel.url)
+    page.get_by_label("User name").fill(panel.username)
+    page.get_by_label("Password").fill(panel.password)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Overview").wait_for()
+    yield page
+    context.close()
+    assert not broken
