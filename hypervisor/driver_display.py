@@ -84,7 +84,7 @@ def _vnc(screens: tuple[GraphicsFacts, ...]) -> GraphicsFacts:
 
 
 def _as_png(picture: BytesIO) -> Screenshot:
-    """QEMU sends PPM (newer ones PNG); the size in its header is checked before anything is decoded."""
+    """QEMU sends PNG since 7.1 and PPM before; the size in its header is checked before anything is decoded."""
     picture.seek(0)
     png = BytesIO()
     try:
