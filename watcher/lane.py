@@ -32,6 +32,8 @@ REFRESH_EVERY: Final = 5
 # Back to back events of one machine (defined, started, resumed) become one look, at the price of this delay.
 BREATH_S: Final = 0.01
 
+CLOSING_S: Final = 0.2
+
 _CLOSED: Final = {
     "keepalive timeout": "libvirtd on this host stopped answering.",
     "end of file": "libvirtd on this host closed the connection: it was stopped or restarted.",
@@ -81,13 +83,18 @@ class Lane:
             try:
                 self._connect_and_follow()
             except HypervisorError as error:
-                self._lost(error.message)
+                self._lost(self._why(error))
             except DatabaseError:
                 log.exception("the database failed; the host is read anew")
             except Exception:
                 log.exception("the lane broke; the host is read anew")
             connection.close()
             self._stopping.wait(self._backoff.next_s())
+
+    def _why(self, error: HypervisorError) -> str:
+        """The reason for people: libvirt says why a connection closed at about the time when a call on it fails."""
+        closed = self._inbox.take(CLOSING_S).closed
+        return error.message if closed is None else _words(closed)
 
     def _lost(self, reason: str) -> None:
         if self._stopping.is_set():
@@ -119,7 +126,7 @@ class Lane:
             now = time.monotonic()
             batch = self._inbox.take(max(0.0, min(contact_at, read_all_at) - now))
             if batch.closed is not None:
-                raise Unreachable(_CLOSED.get(batch.closed, f"The connection broke ({batch.closed})."))
+                raise Unreachable(_words(batch.closed))
             with self._busy():
                 if batch.domains:
                     reading.read_some_domains(self.host, hypervisor, batch.domains)
@@ -159,3 +166,7 @@ class Lane:
             yield
         finally:
             self._busy_since = None
+
+
+def _words(closed: str) -> str:
+    return _CLOSED.get(closed, f"The connection broke ({closed}).")
