@@ -1,0 +1,185 @@
+"""Which role gets which answer from which address: the panel's permissions as its users meet them.
+
+Each line has one status per role, in the order of ROLES. "404" is a row that the person may not even know of, "403" a
+thing that all know of and only some may do. A stranger is signed in and owns nothing; who is not signed in at all is
+sent to the sign-in page (REST: 401) everywhere but at OPEN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.urls import URLPattern, URLResolver
+
+ROLES = ("superuser", "operator", "auditor", "lead", "member", "stranger")
+
+# For everybody, signed in or not.
+OPEN = {"health", "accounts:sign_in"}
+
+PAGES: dict[str, str] = {
+    "GET accounts:account": "200 200 200 200 200 200",
+    "POST accounts:create_token": "422 422 422 422 422 422",
+    "POST accounts:delete_team": "302 403 403 403 403 403",
+    "GET accounts:new_person": "200 403 403 403 403 403",
+    "POST accounts:new_person": "200 403 403 403 403 403",
+    "GET accounts:new_team": "200 403 403 403 403 403",
+    "POST accounts:new_team": "200 403 403 403 403 403",
+    "GET accounts:password": "200 200 200 200 200 200",
+    "POST accounts:password": "200 200 200 200 200 200",
+    "GET accounts:people": "200 403 403 403 403 403",
+    "GET accounts:person": "200 403 403 403 403 403",
+    "POST accounts:person": "200 403 403 403 403 403",
+    "POST accounts:remove_member": "404 403 403 403 403 403",
+    "POST accounts:revoke_token": "404 302 404 404 404 404",
+    "POST accounts:set_password": "422 403 403 403 403 403",
+    "GET accounts:sign_in": "302 302 302 302 302 302",
+    "POST accounts:sign_in": "302 302 302 302 302 302",
+    "POST accounts:sign_out": "302 302 302 302 302 302",
+    "GET accounts:team": "200 403 403 403 403 403",
+    "POST accounts:team": "200 403 403 403 403 403",
+    "POST accounts:theme": "204 204 204 204 204 204",
+    "GET audit:list": "200 403 200 403 403 403",
+    "POST audit:verify": "302 403 302 403 403 403",
+    "GET console:screen": "200 200 404 200 200 404",
+    "GET dashboard:on_host": "200 200 200 404 404 404",
+    "GET dashboard:overview": "200 200 200 200 200 200",
+    "GET dashboard:search": "200 200 200 200 200 200",
+    "GET dashboard:search_page": "200 200 200 200 200 200",
+    "GET domains:delete": "200 200 404 200 404 404",
+    "POST domains:delete": "302 302 404 302 404 404",
+    "GET domains:detail": "200 200 200 200 200 404",
+    "GET domains:form": "200 200 403 403 403 403",
+    "GET domains:list": "200 200 200 200 200 200",
+    "GET domains:new": "200 200 403 403 403 403",
+    "POST domains:new": "422 422 403 403 403 403",
+    "POST domains:power": "200 200 404 200 200 404",
+    "GET domains:screen": "204 204 204 204 204 404",
+    "GET health": "200 200 200 200 200 200",
+    "GET hosts:detail": "200 200 200 404 404 404",
+    "GET hosts:list": "200 200 200 403 403 403",
+    "POST hosts:maintenance": "302 302 404 404 404 404",
+    "GET networks:detail": "200 200 200 404 404 404",
+    "GET networks:list": "200 200 200 403 403 403",
+    "POST operations:cancel": "302 302 404 302 404 404",
+    "GET operations:detail": "200 200 200 200 200 404",
+    "GET operations:drawer": "200 200 200 200 200 200",
+    "GET operations:list": "200 200 200 200 200 200",
+    "POST storage:delete_volume": "302 302 404 404 404 404",
+    "POST storage:discard_upload": "404 302 404 404 404 404",
+    "GET storage:list": "200 200 200 403 403 403",
+    "GET storage:new_volume": "200 200 404 404 404 404",
+    "POST storage:new_volume": "200 200 404 404 404 404",
+    "GET storage:pool": "200 200 200 404 404 404",
+    "POST storage:refresh": "302 302 404 404 404 404",
+    "POST storage:store_upload": "404 204 404 404 404 404",
+    "GET storage:volume": "200 200 200 404 404 404",
+}
+
+REST: dict[str, str] = {
+    "GET /api/v1/audit": "200 403 200 403 403 403",
+    "GET /api/v1/domains": "200 200 200 200 200 200",
+    "POST /api/v1/domains": "202 202 403 403 403 403",
+    "GET /api/v1/domains/{uuid}": "200 200 200 200 200 404",
+    "GET /api/v1/domains/{uuid}/console": "200 200 404 200 200 404",
+    "POST /api/v1/domains/{uuid}/console": "409 409 404 409 409 404",
+    "POST /api/v1/domains/{uuid}/delete": "202 202 404 202 404 404",
+    "POST /api/v1/domains/{uuid}/power/{verb}": "202 202 404 202 202 404",
+    "GET /api/v1/hosts": "200 200 200 403 403 403",
+    "GET /api/v1/hosts/{uuid}": "200 200 200 404 404 404",
+    "PUT /api/v1/hosts/{uuid}/maintenance": "200 200 403 404 404 404",
+    "GET /api/v1/me": "200 200 200 200 200 200",
+    "GET /api/v1/me/tokens": "200 200 200 200 200 200",
+    "POST /api/v1/me/tokens": "201 201 201 201 201 201",
+    "DELETE /api/v1/me/tokens/{token_id}": "404 204 404 404 404 404",
+    "GET /api/v1/operations": "200 200 200 200 200 200",
+    "GET /api/v1/operations/{pk}": "200 200 200 200 200 404",
+    "POST /api/v1/operations/{pk}/cancel": "202 202 404 202 404 404",
+    "GET /api/v1/people": "200 403 403 403 403 403",
+    "POST /api/v1/people": "201 403 403 403 403 403",
+    "PUT /api/v1/people/{person_id}": "200 403 403 403 403 403",
+    "GET /api/v1/teams": "200 403 403 403 403 403",
+    "POST /api/v1/teams": "201 403 403 403 403 403",
+    "DELETE /api/v1/teams/{team_id}": "204 403 403 403 403 403",
+    "PUT /api/v1/teams/{team_id}/members": "200 403 403 403 403 403",
+    "DELETE /api/v1/teams/{team_id}/members/{person_id}": "204 403 403 403 403 403",
+}
+
+# What a call sends; without an entry nothing, which a form answers with 422 where the person may use it at all.
+# HOST, POOL and PERSON stand for those of the stage.
+FORMS: dict[str, str] = {
+    "POST accounts:theme": "theme=dark",
+    "POST domains:delete": "name=web1",
+}
+BODIES: dict[str, dict[str, object]] = {
+    "POST /api/v1/domains": {"name": "web2", "host": "HOST", "pool": "POOL", "memory_mib": 512},
+    "PUT /api/v1/hosts/{uuid}/maintenance": {"on": True},
+    "POST /api/v1/me/tokens": {"name": "program"},
+    "POST /api/v1/people": {"username": "new", "password": "correct horse battery"},
+    "PUT /api/v1/people/{person_id}": {"role": "auditor", "is_active": True},
+    "POST /api/v1/teams": {"name": "green"},
+    "PUT /api/v1/teams/{team_id}/members": {"user_id": "PERSON", "role": "team_member"},
+}
+
+# "yes": the piece is sent; "no": the person is told nothing.
+TOPICS: dict[str, str] = {
+    "console-start": "yes yes no yes yes no",
+    "console-state": "yes yes no yes yes no",
+    "domain-activity": "yes yes yes yes yes no",
+    "domain-disks": "yes yes yes yes yes no",
+    "domain-facts": "yes yes yes yes yes no",
+    "domain-name": "yes yes yes yes yes no",
+    "domain-nics": "yes yes yes yes yes no",
+    "domain-row": "yes yes yes yes yes no",
+    "domain-state": "yes yes yes yes yes no",
+    "domains": "yes yes yes yes yes yes",
+    "drawer": "no no no yes no no",
+    "host": "yes yes yes no no no",
+    "host-row": "yes yes yes no no no",
+    "network": "yes yes yes no no no",
+    "networks": "yes yes yes no no no",
+    "operation": "yes yes yes yes yes no",
+    "operation-row": "yes yes yes yes yes no",
+    "operation-started": "yes yes yes yes yes no",
+    "operation-steps": "yes yes yes yes yes no",
+    "operations": "yes yes yes yes yes yes",
+    "overview-domains": "yes yes yes yes yes yes",
+    "overview-hosts": "yes yes yes yes yes yes",
+    "overview-networks": "yes yes yes yes yes yes",
+    "overview-operations": "yes yes yes yes yes yes",
+    "overview-storage": "yes yes yes yes yes yes",
+    "pool": "yes yes yes no no no",
+    "screen": "yes yes yes yes yes no",
+    "storage": "yes yes yes no no no",
+    "upload-storing": "yes yes yes yes yes no",
+    "uploads": "no no no no no no",
+}
+
+
+def page_names(resolver: URLResolver, prefix: str = "") -> set[str]:
+    """Every named page of the site; REST is listed by its own description."""
+    names: set[str] = set()
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            names.add(f"{prefix}{pattern.name}")
+        elif pattern.namespace != "api":
+            names |= page_names(pattern, f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix)
+    return names
+
+
+def page_parameters(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Every named page with the parameters in its address."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{prefix}{pattern.name}", list(pattern.pattern.converters)
+        elif pattern.namespace != "api":
+            yield from page_parameters(
+                pattern, f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+            )
+
+
+def rest_calls() -> set[str]:
+    """Every REST call as "METHOD /path"."""
+    from kvmpanel.api import api
+
+    paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
+    return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
