@@ -7,9 +7,11 @@ class DomainsConfig(AppConfig):
     def ready(self) -> None:
         """Make the live pieces known, the page of a machine, and which volumes machines use."""
         import domains.live  # noqa: F401
-        from domains.usage import machines_with
+        from domains.usage import cards_in, machines_with
+        from networks import plugged
         from operations import targets
         from storage import usage
 
         targets.register("domain", page="domains:detail", words="virtual machine")
         usage.register_user(machines_with)
+        plugged.register(cards_in)

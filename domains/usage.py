@@ -1,4 +1,4 @@
-"""Tells storage which volumes are plugged into machines."""
+"""Tells the rooms below what machines use of theirs: volumes, networks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 from django.urls import reverse
 
-from domains.models import DomainDisk
+from domains.models import DomainDisk, DomainNic, DomainState
 from hosts.models import Host
+from networks.plugged import Plug
 from storage.usage import Use
 
 
@@ -20,3 +21,19 @@ def machines_with(host: Host, paths: Collection[str]) -> dict[str, list[Use]]:
     ):
         users.setdefault(path, []).append(Use(name=name, url=reverse("domains:detail", args=[uuid])))
     return users
+
+
+def cards_in(host: Host, sources: Collection[str]) -> dict[str, list[Plug]]:
+    """By network or bridge, the machines' network cards in it. One query."""
+    cards = DomainNic.objects.filter(source__in=sources, domain__host=host, domain__gone_at=None)
+    plugs: dict[str, list[Plug]] = {}
+    for card in cards.select_related("domain"):
+        plug = Plug(
+            name=card.domain.name,
+            url=reverse("domains:detail", args=[card.domain.uuid]),
+            mac=card.mac,
+            model=card.model,
+            on=card.domain.state == DomainState.RUNNING,
+        )
+        plugs.setdefault(card.source, []).append(plug)
+    return plugs

@@ -13,7 +13,9 @@ from console.api import router as console_router
 from core.errors import InvalidInput, PanelError, TargetBusy
 from domains.api import router as domains_router
 from hosts.api import router as hosts_router
+from networks.api import router as networks_router
 from operations.api import router as operations_router
+from storage.api import router as storage_router
 
 api = NinjaAPI(
     title="KVM Panel",
@@ -29,6 +31,8 @@ api.add_router("hosts", hosts_router)
 api.add_router("domains", domains_router)
 api.add_router("domains", console_router)
 api.add_router("operations", operations_router)
+api.add_router("networks", networks_router)
+api.add_router("storage", storage_router)
 
 
 @api.exception_handler(PanelError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.urls import reverse
 
 from accounts.scoping import Permitted
 from core.models import Observed
@@ -42,3 +43,7 @@ class Network(Observed):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        """Its page; the host tells apart networks of one UUID on hosts that were made from one image."""
+        return f"{reverse('networks:detail', args=[self.uuid])}?host={self.host.uuid}"

@@ -1,5 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from networks import views
 
 app_name = "networks"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.list_, name="list"),
+    path("<uuid:uuid>/", views.detail, name="detail"),
+]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q
@@ -11,6 +13,7 @@ from accounts.models import User
 from accounts.permissions import Verb
 from operations.models import ACTIVE, Operation
 from storage import usage
+from storage.labels import MAX_LABEL
 from storage.models import Pool, PoolQuerySet, Upload, UploadState, Volume, VolumeKind, VolumeQuerySet
 from storage.usage import Use
 
@@ -69,7 +72,8 @@ def find_volume(user: User, uuid: UUID, *, verb: Verb = Verb.STORAGE_VIEW) -> Vo
 def volumes(pool: Pool, *, text: str = "", kind: str = "") -> VolumeQuerySet:
     """The pool's volumes, also those being made; `text` is part of a label or name."""
     rows: VolumeQuerySet = pool.volumes.filter(gone_at=None)
-    if text:
+    # PostgreSQL takes no NUL in text.
+    if text := text.replace("\0", "").strip()[:MAX_LABEL]:
         rows = rows.filter(Q(label__icontains=text) | Q(name__icontains=text))
     if kind in VolumeKind.values:
         rows = rows.filter(kind=kind)
@@ -93,3 +97,9 @@ def uploads_of(user: User) -> list[ShownUpload]:
     active = Operation.objects.filter(target_kind="volume", target_id__in=keys, state__in=ACTIVE)
     operations = {operation.target_id: operation for operation in active} if keys else {}
     return [ShownUpload(row, operations.get(row.volume.uuid) if row.volume else None) for row in rows]
+
+
+def drop(user: User, among: Iterable[Pool]) -> dict[str, Any]:
+    """The context of `storage/_drop.html`: the pools that files can be brought to, and those on their way."""
+    usable = [pool for pool in among if pool.usable] if user.can(Verb.STORAGE_MANAGE) else []
+    return {"drop_pools": usable, "uploads": uploads_of(user) if usable else []}

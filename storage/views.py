@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.core.paginator import Paginator
@@ -11,7 +10,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import InvalidInput
@@ -34,7 +32,7 @@ def list_(request: HttpRequest) -> HttpResponse:
     pools = list(listing.pools(user))
     if request.headers.get("HX-Request"):
         return render(request, "storage/_pools.html", {"pools": pools})
-    return render(request, "storage/list.html", {"pools": pools, **drop(user, pools)})
+    return render(request, "storage/list.html", {"pools": pools, **listing.drop(user, pools)})
 
 
 @require_safe
@@ -43,7 +41,7 @@ def pool(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One pool and its volumes."""
     user = signed_in(request)
     found = _pool(request, uuid)
-    text, kind = request.GET.get("q", "").strip()[:200], request.GET.get("kind", "")
+    text, kind = request.GET.get("q", ""), request.GET.get("kind", "")
     rows = listing.volumes(found, text=text, kind=kind)
     page = Paginator(rows, VOLUMES_PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -58,16 +56,18 @@ def pool(request: HttpRequest, uuid: UUID) -> HttpResponse:
     }
     if request.headers.get("HX-Request"):
         return render(request, "storage/_pool.html", context)
-    return render(request, "storage/pool.html", {**context, **drop(user, [found])})
+    return render(request, "storage/pool.html", {**context, **listing.drop(user, [found])})
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def volume(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Everything that is known of one volume."""
     found = _volume(request, uuid, Verb.STORAGE_VIEW)
     [shown] = listing.with_uses(found.pool, [found])
     history = Operation.objects.permitted(signed_in(request), Verb.OPERATION_VIEW).about("volume", uuid)[:20]
-    return render(request, "storage/volume.html", {"shown": shown, "volume": found, "history": history})
+    template = "storage/_volume.html" if request.headers.get("HX-Request") else "storage/volume.html"
+    return render(request, template, {"shown": shown, "volume": found, "history": history})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -131,12 +131,6 @@ def discard_upload(request: HttpRequest, uuid: UUID) -> HttpResponse:
         if request.headers.get("HX-Request")
         else redirect(found.pool.get_absolute_url())
     )
-
-
-def drop(user: User, pools: list[Pool]) -> dict[str, Any]:
-    """What `storage/_drop.html` needs to take files for one of `pools`."""
-    targets = [pool for pool in pools if pool.usable] if user.can(Verb.STORAGE_MANAGE) else []
-    return {"drop_pools": targets, "uploads": listing.uploads_of(user) if targets else []}
 
 
 def _started(request: HttpRequest, operation: Operation, pool: Pool) -> HttpResponse:

@@ -7,7 +7,8 @@ import "../npm/tus-js-client/dist/tus.min.js"; // gives `window.tus`
 const HEAD_BYTES = 1024 * 1024;
 const RETRY_MS = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000, 60_000];
 
-const running = new Map(); // fingerprint → tus.Upload
+const running = new Map(); // fingerprint → Sending
+const refused = new Map(); // the same, for what the server will not take
 const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
 
 async function fingerprintOf(file, pool) {
@@ -27,9 +28,11 @@ const known = (fingerprint) =>
   document.querySelector(`[data-upload][data-state="receiving"][data-fingerprint="${CSS.escape(fingerprint)}"]`);
 
 // Only one line for each file: this tab's own while it sends, else the server's.
-function hideOwn() {
+function oneLineEach() {
   for (const line of document.querySelectorAll("[data-upload]")) {
-    line.hidden = running.has(line.dataset.fingerprint) && line.dataset.state === "receiving";
+    const { fingerprint, state } = line.dataset;
+    line.hidden = running.has(fingerprint) && state === "receiving";
+    if (state === "refused") refused.get(fingerprint)?.end();
   }
 }
 
@@ -63,7 +66,7 @@ class Sending {
 
   start() {
     running.set(this.fingerprint, this);
-    hideOwn();
+    oneLineEach();
     this.paused = false;
     this.say("");
     this.part("pause").textContent = "Pause";
@@ -112,7 +115,10 @@ class Sending {
     this.part("pause").textContent = "Go on";
     this.part("pause").hidden = final;
     this.part("drop-it").textContent = final ? "Dismiss" : "Discard";
-    if (final) running.delete(this.fingerprint);
+    if (!final) return;
+    running.delete(this.fingerprint);
+    refused.set(this.fingerprint, this);
+    oneLineEach();
   }
 
   say(text) {
@@ -122,8 +128,9 @@ class Sending {
 
   end() {
     running.delete(this.fingerprint);
+    refused.delete(this.fingerprint);
     this.line.remove();
-    hideOwn();
+    oneLineEach();
   }
 }
 
@@ -175,7 +182,7 @@ function start() {
     });
   }
   document.addEventListener("live-replaced", () => {
-    hideOwn();
+    oneLineEach();
     watchStored();
   });
   // Beside the zone a dropped file would replace the page.
