@@ -14,7 +14,7 @@ from core.http import signed_in
 from domains import listing
 from domains.models import DomainState
 
-TABLE = "machines"
+LIVE = "machines-live"
 COLUMNS = (
     ("state", "State", ""),
     ("name", "Name", ""),
@@ -38,9 +38,7 @@ def machines(request: HttpRequest) -> HttpResponse:
     if headers.get("HX-Request") != "true":
         return render(request, "domains/list.html", context)
     response = render(request, "domains/_table.html", context)
-    if (
-        headers.get("HX-Trigger") != TABLE
-    ):  # the table itself asks when machines changed; nobody went anywhere then
+    if headers.get("HX-Trigger") != LIVE:  # there machines changed by themselves: nobody went anywhere
         response["HX-Push-Url"] = context["here"]
     return response
 

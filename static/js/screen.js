@@ -27,7 +27,7 @@ function show(frame, picture) {
 }
 
 function isSeen(frame) {
-  if (document.hidden) return false;
+  if (document.hidden || frame.closest(".live-gone")) return false;
   const box = frame.getBoundingClientRect();
   return box.bottom > 0 && box.top < innerHeight && box.width > 0;
 }

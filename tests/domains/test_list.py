@@ -240,7 +240,7 @@ class TestInPlace:
         assert "HX-Request" in answer.headers["Vary"]
 
     def test_a_live_refresh_goes_nowhere(self, operator: Client) -> None:
-        answer = operator.get(LIST, headers={**self.HTMX, "HX-Trigger": "machines"})
+        answer = operator.get(LIST, headers={**self.HTMX, "HX-Trigger": "machines-live"})
 
         assert "HX-Push-Url" not in answer.headers
 
