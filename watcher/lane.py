@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from hosts import connections
 from hosts.inventory import record_lost
@@ -21,7 +21,7 @@ from hosts.models import Host
 from hypervisor.errors import HypervisorError, Unreachable
 from watcher import reading
 from watcher.backoff import Backoff, jittered
-from watcher.inbox import Inbox
+from watcher.inbox import Batch, Inbox
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +29,10 @@ CONTACT_S: Final = 10.0
 READ_ALL_S: Final = 60.0
 # libvirt does not see files that people put into a pool's folder; it looks there at every fifth reading.
 REFRESH_EVERY: Final = 5
-# Back to back events of one machine (defined, started, resumed) become one look, at the price of this delay.
-BREATH_S: Final = 0.01
+# A lane rests twice as long as it worked. So events back to back become one look, and a guest that brings about
+# as many as it can takes a third of a processor at most.
+REST: Final = 2
+LONGEST_REST_S: Final = 0.5
 
 CLOSING_S: Final = 0.2
 
@@ -84,7 +86,7 @@ class Lane:
                 self._connect_and_follow()
             except HypervisorError as error:
                 self._lost(self._why(error))
-            except DatabaseError:
+            except Error:
                 log.exception("the database failed; the host is read anew")
             except Exception:
                 log.exception("the lane broke; the host is read anew")
@@ -102,7 +104,7 @@ class Lane:
         log.warning("host lost", reason=reason)
         try:
             record_lost(self.host, reason)
-        except DatabaseError:
+        except Error:
             log.exception("the database failed; the host stays as it was")
 
     def _connect_and_follow(self) -> None:
@@ -123,17 +125,11 @@ class Lane:
         contact_at = time.monotonic() + CONTACT_S
         read_all_at = time.monotonic() + jittered(READ_ALL_S)
         while not self._stopping.is_set():
-            now = time.monotonic()
-            batch = self._inbox.take(max(0.0, min(contact_at, read_all_at) - now))
+            batch = self._inbox.take(max(0.0, min(contact_at, read_all_at) - time.monotonic()))
+            began = time.monotonic()
             if batch.closed is not None:
                 raise Unreachable(_words(batch.closed))
-            with self._busy():
-                if batch.domains:
-                    reading.read_some_domains(self.host, hypervisor, batch.domains)
-                if batch.networks:
-                    reading.read_networks(self.host, hypervisor)
-                if batch.pools:
-                    reading.read_pools(self.host, hypervisor, refresh=False)
+            self._read_some(hypervisor, batch)
             now = time.monotonic()
             if now >= read_all_at:
                 self._read_all(hypervisor)
@@ -144,7 +140,16 @@ class Lane:
                 contact_at = now + CONTACT_S
             # To PostgreSQL hundreds of lanes would hold too many connections: each goes back to the pool.
             close_old_connections()
-            self._stopping.wait(BREATH_S)
+            self._stopping.wait(min(LONGEST_REST_S, REST * (time.monotonic() - began)))
+
+    def _read_some(self, hypervisor: connections.Hypervisor, batch: Batch) -> None:
+        with self._busy():
+            if batch.domains:
+                reading.read_some_domains(self.host, hypervisor, batch.domains)
+            if batch.networks:
+                reading.read_networks(self.host, hypervisor)
+            if batch.pools:
+                reading.read_pools(self.host, hypervisor, refresh=False)
 
     def _read_all(self, hypervisor: connections.Hypervisor) -> None:
         refresh = self._readings % REFRESH_EVERY == 0

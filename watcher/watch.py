@@ -7,8 +7,9 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
+from hosts.connections import address_of
 from hosts.inventory import record_lost
 from hosts.models import Host
 from hypervisor import events
@@ -59,19 +60,18 @@ class Watch:
         try:
             hosts = {host.uuid: host for host in Host.objects.present()}
             self._replace_stuck(hosts)
-        except DatabaseError:
+        except Error:
             log.exception("the database failed; the lanes go on as they are")
             connection.close()
             return
         for uuid in self._lanes.keys() - hosts.keys():
             self._end(uuid)
         for uuid, host in hosts.items():
-            lane = Lane(host)
-            if uuid in self._lanes and self._lanes[uuid].address != lane.address:
+            if uuid in self._lanes and self._lanes[uuid].address != address_of(host):
                 self._end(uuid)
             if uuid not in self._lanes:
-                self._lanes[uuid] = lane
-                lane.start()
+                self._lanes[uuid] = Lane(host)
+                self._lanes[uuid].start()
 
     def _replace_stuck(self, hosts: dict[UUID, Host]) -> None:
         """Say which hosts don't answer at all, and give them a new lane after a while."""
