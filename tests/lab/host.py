@@ -9,6 +9,7 @@ Needs root, Linux namespaces, util-linux, iproute2 and Debian's libvirt and QEMU
 
 import contextlib
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -112,6 +113,8 @@ class LabHost:
 
     def start(self) -> None:
         """Bring the host up with pool `default` and network `default` active; takes about a second."""
+        if os.geteuid() != 0:
+            raise LabError("The lab makes namespaces and bridges: run the tests as root.")
         self._index, self._lock = _claim_index()
         try:
             self._write_configuration()
@@ -213,9 +216,13 @@ class LabHost:
                  "bash", "-c", _INIT, "lab-init", str(self.root), f"lab{self._index}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        _wait(ready.exists, "the namespace")
+        init = self._init
+        _wait(lambda: ready.exists() or init.poll() is not None, "the namespace")
+        if not ready.exists():
+            raise LabError(f"No namespace: {(self.root / 'log' / 'init.log').read_text()}")
 
     def _init_pid(self) -> int:
+        """PID 1 of the namespace, as it is called outside: the only child of `unshare`."""
         assert self._init is not None
         children = Path(f"/proc/{self._init.pid}/task/{self._init.pid}/children").read_text().split()
         if not children:
@@ -262,6 +269,7 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
 
 def _claim_index() -> tuple[int, IO[str]]:
     """A number that no other lab host on this machine has, and the lock that keeps it so."""
+    _LOCK_DIRECTORY.mkdir(exist_ok=True)
     for index in range(1, _HOSTS_AT_ONCE + 1):
         lock = (_LOCK_DIRECTORY / f"kvm-panel-lab-{index}.lock").open("w")
         try:
