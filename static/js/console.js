@@ -92,7 +92,7 @@ function closed(event, mine) {
 function later({ words, fix, off = false }) {
   attempts += 1;
   const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2);
-  show(off ? "off" : "waiting", words, fix ?? "Connecting again");
+  show(off ? "off" : "waiting", words, off ? "The console opens by itself as soon as it can." : (fix ?? "Connecting again"));
   timer = setTimeout(connect, off ? OFF_WAIT_MS : wait);
 }
 
