@@ -19,6 +19,7 @@ from hypervisor.errors import AlreadyInState, NotFound
 from hypervisor.facts import DomainState as Observed
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
+from storage import inventory
 from storage.models import Volume
 from storage.procedures import CreateVolume
 
@@ -115,9 +116,12 @@ def create(params: dict[str, Any]) -> Sequence[Step]:
 @settled("domain.create")
 def forget_if_undone(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
     """A machine that did not come to be leaves the list; one that could not be taken back stays, to be seen."""
-    if succeeded or run.operation.left_behind:
+    if succeeded:
         return
     plan = Plan.from_params(run.params)
+    inventory.drop_reservation(plan.disk)
+    if run.operation.left_behind:
+        return
     Domain.objects.filter(uuid=plan.domain, gone_at=None).update(gone_at=Now())
     publish("domain", plan.domain)
     publish("domains")
