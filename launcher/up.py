@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import ssl
 import time
 from typing import Any
@@ -30,33 +31,47 @@ LAST_WORDS = 15
 
 def up(layout: Layout, *, detach: bool, with_hypervisor: bool) -> None:
     """Bring the panel up and stay beside it, or leave it in the background. Safe to repeat."""
+    # systemd's stop and a closed terminal ask for the same as Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     layout.make_folders()
     with lock.held(layout.run / "up.lock"):
         if supervisor.states(layout) is not None:
             say(f"The panel runs already: {' '.join(running_at(layout))}")
             return
-        _require_port(layout.port)
-        _install(layout, with_hypervisor=with_hypervisor)
-        secrets.ensure(layout.secrets)
-        certificate.ensure(layout.tls, layout.hostnames)
-        services.write_configuration(layout)
-        if with_hypervisor:
-            hypervisor.ensure(layout.libvirt_socket)
-        prepared = _prepare(layout, with_hypervisor=with_hypervisor)
-        try:
-            with step("Starting the parts"):
-                supervisor.start(layout)
-                _wait_until_ready(layout)
-        except BaseException:
-            supervisor.stop(layout)
-            _tell_password(prepared)
-            raise
-        (layout.run / "panel.json").write_text(json.dumps({"addresses": layout.addresses}))
-        _welcome(layout, prepared)
-    if not detach:
+        _start(layout, with_hypervisor=with_hypervisor)
+    if detach:
+        return
+    try:
         say("Ctrl-C stops the panel; virtual machines go on. `bin/panel logs -f` shows what each part says.")
-        watch.until_asked_to_stop(layout)
-        down(layout)
+        watch.watch(layout)
+    except KeyboardInterrupt:
+        say("* Stopping the panel …")
+    finally:  # also where the terminal is gone and saying fails
+        supervisor.stop(layout)
+    say("Stopped.")
+
+
+def _start(layout: Layout, *, with_hypervisor: bool) -> None:
+    """Prepare everything, start the parts and wait until they answer; stops them again where they don't."""
+    _require_port(layout.port)
+    _install(layout, with_hypervisor=with_hypervisor)
+    secrets.ensure(layout.secrets)
+    certificate.ensure(layout.tls, layout.hostnames)
+    services.write_configuration(layout)
+    if with_hypervisor:
+        hypervisor.ensure(layout.libvirt_socket)
+    prepared = _prepare(layout, with_hypervisor=with_hypervisor)
+    try:
+        with step("Starting the parts"):
+            supervisor.start(layout)
+            _wait_until_ready(layout)
+    except BaseException:
+        supervisor.stop(layout)
+        _tell_password(prepared)
+        raise
+    (layout.run / "panel.json").write_text(json.dumps({"addresses": layout.addresses}))
+    _welcome(layout, prepared)
 
 
 def down(layout: Layout) -> None:

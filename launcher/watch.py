@@ -1,11 +1,7 @@
-"""The foreground: says in plain words which part died and came back, until someone asks to stop."""
+"""The foreground: says in plain words which part died and came back."""
 
 import re
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn
 
 from launcher import logs
 from launcher.layout import Layout
@@ -17,19 +13,11 @@ BACK = re.compile(r" success: (?P<part>\w+) entered RUNNING state")
 LAST_WORDS = 5
 
 
-class _StopAsked(Exception):  # noqa: N818  (no error: Ctrl-C, a closed terminal or systemd)
-    pass
-
-
-def until_asked_to_stop(layout: Layout) -> None:
-    """Watch the parts until SIGINT, SIGTERM or SIGHUP comes."""
-    with _signals_as_exceptions():
-        try:
-            for _, line in logs.follow({"supervisor": layout.log / "supervisor.log"}):
-                for words in told(line, layout):
-                    say(words)
-        except _StopAsked:
-            return
+def watch(layout: Layout) -> None:
+    """Say what happens to the parts, until interrupted."""
+    for _, line in logs.follow({"supervisor": layout.log / "supervisor.log"}):
+        for words in told(line, layout):
+            say(words)
 
 
 def told(line: str, layout: Layout) -> Iterator[str]:
@@ -40,17 +28,3 @@ def told(line: str, layout: Layout) -> Iterator[str]:
             yield f"    {words}"
     elif back := BACK.search(line):
         yield f"* {back['part']} runs again"
-
-
-@contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise _StopAsked
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from tests.launcher.conftest import ROOT, Panel
 
-# What the second start may take on two cores.
+# What the second start may take on two cores that nobody else uses; in proportion where others do.
 SECOND_START_SECONDS = 10
 
 
@@ -74,4 +74,4 @@ class TestForeground:
             read_until(process, "Stopped.")
 
         assert "beat died (terminated by SIGKILL)" in said
-        assert took <= SECOND_START_SECONDS
+        assert took <= SECOND_START_SECONDS * max(1.0, os.getloadavg()[0] / 2)
