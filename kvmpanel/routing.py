@@ -6,11 +6,11 @@ from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.urls import path
 
 from core.consumers import LiveConsumer
+from core.origin import only_from
 from storage.uploads import uploads
 
 
@@ -20,7 +20,7 @@ def build(django_site: Any) -> ProtocolTypeRouter:
     return ProtocolTypeRouter(
         {
             "http": _past_django(django_site),
-            "websocket": OriginValidator(AuthMiddlewareStack(sockets), settings.PANEL_ORIGINS),
+            "websocket": only_from(settings.PANEL_ORIGINS, AuthMiddlewareStack(sockets)),
         }
     )
 
