@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 
@@ -17,7 +17,7 @@ from operations.models import ACTIVE, Operation
 
 # How long the drawer still shows what has ended.
 AFTERGLOW = timedelta(minutes=2)
-MOST_IN_DRAWER = 8
+MOST_IN_DRAWER = 6
 MOST_LOG_LINES = 200
 
 
@@ -30,7 +30,10 @@ def story(operation: Operation) -> dict[str, Any]:
 def drawer_of(user: User) -> str:
     """The drawer's content, with no more than a few operations."""
     recent = Q(state__in=ACTIVE) | Q(finished_at__gt=Now() - AFTERGLOW)
-    mine = Wanted().of(user).filter(recent, actor=user)[:MOST_IN_DRAWER]
+    running_first = Case(When(state__in=ACTIVE, then=0), default=1)
+    mine = (
+        Wanted().of(user).filter(recent, actor=user).order_by(running_first, "-created_at")[:MOST_IN_DRAWER]
+    )
     return render_to_string("operations/_drawer_list.html", {"user": user, "operations": list(mine)})
 
 
