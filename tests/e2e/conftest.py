@@ -47,8 +47,8 @@ def page(stage: tuple[Panel, LabHost], browser: Browser) -> Iterator[Page]:
         "console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None
     )
     page.goto(panel.url)
-    page.get_by_label("User name").fill(panel.username)
-    page.get_by_label("Password").fill(panel.password)
+    page.locator("[name=username]").fill(panel.username)
+    page.locator("[name=password]").fill(panel.password)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Overview").wait_for()
     yield page

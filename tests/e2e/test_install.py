@@ -72,10 +72,9 @@ def test_install_debian_in_the_browser(page: Page, stage: tuple[Panel, LabHost])
 def upload_the_image(page: Page) -> None:
     """Give the file to the storage page, and wait until it stands in the pool."""
     page.get_by_role("link", name="Storage", exact=True).first.click()
-    page.locator("[data-drop-file]").set_input_files(installer_iso())
-    row = page.locator("tr", has_text="debian-installer.iso")
     page.get_by_role("link", name="default", exact=True).first.click()
-    expect(row.first).to_be_visible(timeout=120_000)
+    page.locator("[data-drop-file]").set_input_files(installer_iso())
+    expect(page.locator("tr", has_text="debian-installer.iso").first).to_be_visible(timeout=120_000)
 
 
 def create_the_machine(page: Page) -> UUID:
