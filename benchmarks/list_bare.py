@@ -12,7 +12,7 @@ from django.urls import path
 from kvmpanel.settings import *  # noqa: F403
 
 ROOT_URLCONF = "benchmarks.list_bare"
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = []
 
 _PAGE = Engine().from_string(
     "<table>{% for d in rows %}<tr><td>{{ d.state }}<td>{{ d.name }}<td>{{ d.host.name }}<td>{{ d.vcpus }}"

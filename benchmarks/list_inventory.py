@@ -2,7 +2,7 @@
 
     python -m benchmarks.list_inventory MACHINES HOSTS TEAMS
 
-Every third machine's host in ten is unreachable. The last line is JSON: for each person a session cookie, the number
+Three hosts in ten are unreachable. The last line is JSON: for each person a session cookie, the number
 of queries and the compressed size of the list's first page.
 """
 
@@ -12,7 +12,7 @@ import gzip
 import json
 import random
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import django
 
@@ -88,7 +88,7 @@ def fill(machines: int, hosts: int, teams: int) -> None:
     )
 
 
-def host(number: int, long_ago: object) -> Host:
+def host(number: int, long_ago: datetime) -> Host:
     """Three in ten are unreachable."""
     if number % 10 < 3:
         return Host(name=f"kvm{number:03}", state=HostState.DOWN, seen_at=long_ago, error="No route to host")

@@ -25,32 +25,35 @@ def table(user: User, key: str) -> str | None:
 @fragment("screen")
 def screen(user: User, key: str) -> str | None:
     """Only tells that there is a newer picture; the page loads it while it is visible."""
-    return None if _machine(user, key) is None else ""
+    domain = _machine(user, key)
+    return None if domain is None or machine.is_gone(domain) else ""
 
 
-def _piece(kind: str, template: str, context: Context) -> None:
-    """Register a piece that is drawn anew whenever its machine changed."""
+def _piece(kind: str, template: str, context: Context, *, gone: str = "") -> None:
+    """Register a piece that is drawn anew whenever its machine changed; of one that is gone, by the template `gone`."""
 
     def render(user: User, key: str) -> str | None:
         domain = _machine(user, key)
-        return None if domain is None else render_to_string(f"domains/{template}", context(user, domain))
+        if domain is None:
+            return None
+        name = gone if machine.is_gone(domain) else template
+        return render_to_string(f"domains/{name}", context(user, domain)) if name else None
 
     fragment(kind, event="domain")(render)
 
 
 def _machine(user: User, key: str) -> Domain | None:
-    """The machine; None where it is gone or not the person's to see, which are told alike."""
     try:
-        domain = machine.find(user, UUID(key))
+        return machine.find(user, UUID(key))
     except ValueError:
         return None
-    return None if domain is None or machine.is_gone(domain) else domain
 
 
 _piece("domain-row", "_row.html", machine.plain)
 _piece("domain-name", "_name.html", machine.plain)
-_piece("domain-state", "_state.html", machine.header)
+_piece("domain-state", "_state.html", machine.header, gone="_gone.html")
 _piece("domain-facts", "_facts.html", machine.facts)
 _piece("domain-disks", "_disks.html", machine.disks)
 _piece("domain-nics", "_nics.html", machine.nics)
-_piece("domain-activity", "_activity.html", machine.activity)
+# A creation that failed is taken back; its story must stay in sight of who waits for it.
+_piece("domain-activity", "_activity.html", machine.activity, gone="_activity.html")

@@ -21,7 +21,7 @@ COLUMNS = (
     ("host", "Host", ""),
     ("vcpus", "vCPUs", "number"),
     ("memory", "Memory", "number"),
-    ("team", "Team", ""),
+    ("team", "Team, owner", ""),
 )
 # The two that people look for stand first; a state in which there is no machine has no tab.
 TABS = (DomainState.RUNNING, DomainState.OFF, *(s for s in DomainState if s not in ("running", "off")))

@@ -203,6 +203,15 @@ class TestGone:
         assert "Delete web1" in page
         assert buttons(page) == {}
 
+    def test_one_whose_creation_failed_was_not_made(self, cast: Cast, domain: Domain) -> None:
+        Domain.objects.update(gone_at=timezone.now(), seen_at=None)
+        working_on(domain, cast.operator, state=OperationState.FAILED, error="The pool is full.")
+
+        page = page_of(cast.operator, domain)
+
+        assert "was not made" in page
+        assert "The pool is full." in page
+
     def test_a_stranger_is_not_told_that_it_was_there(self, cast: Cast, domain: Domain) -> None:
         Domain.objects.update(gone_at=timezone.now())
 
@@ -224,10 +233,13 @@ class TestLivePieces:
     def test_a_stranger_gets_none(self, cast: Cast, domain: Domain, kind: str) -> None:
         assert render(kind, cast.stranger, domain) is None
 
-    def test_a_machine_that_vanished_has_none(self, cast: Cast, domain: Domain) -> None:
+    def test_a_machine_that_vanishes_says_so_in_place(self, cast: Cast, domain: Domain) -> None:
         Domain.objects.update(gone_at=timezone.now())
 
-        assert render("state", cast.operator, domain) is None
+        assert "This virtual machine is gone" in (render("state", cast.operator, domain) or "")
+        assert "Activity" in (render("activity", cast.operator, domain) or "")
+        assert render("row", cast.operator, domain) is None
+        assert render("state", cast.stranger, domain) is None
 
     def test_the_picture_is_announced_to_who_may_see_it(self, cast: Cast, domain: Domain) -> None:
         topic = live.topic("screen")
