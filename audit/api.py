@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ class EntryFilters(Schema):
     who: str = ""
     verb: str = Field("", description="The beginning of a verb: “domain.” finds all about machines.")
     target: str = Field("", description="Part of a name, or a whole key.")
-    before: int = Field(0, ge=0)
+    before: int = Field(0, ge=0, lt=2**63)
     limit: int = Field(search.PAGE_SIZE, ge=1, le=1000)
 
 
@@ -46,5 +47,6 @@ def list_entries(request: HttpRequest, filters: Query[EntryFilters]) -> list[Any
     """Newest first; the next page starts at `before` = the last id of this one."""
     user = signed_in(request)
     require(user, Verb.AUDIT_VIEW)
-    wanted = search.Wanted(who=filters.who, verb=filters.verb, target=filters.target, before=filters.before)
+    texts = filters.dict(exclude={"before", "limit"})
+    wanted = replace(search.Wanted.read(texts), before=filters.before)
     return search.find(user, wanted, size=filters.limit).entries

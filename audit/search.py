@@ -11,9 +11,9 @@ from django.db.models import Q
 from accounts.models import User
 from accounts.permissions import Verb
 from audit.models import Entry
+from core.http import typed
 
 PAGE_SIZE = 100
-MAX_SEARCH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +30,9 @@ class Wanted:
         """From an address; what can't be understood counts as not asked for."""
         before = query.get("before", "")
         return cls(
-            who=query.get("who", "").strip()[:MAX_SEARCH],
-            verb=query.get("verb", "").strip()[:MAX_SEARCH],
-            target=query.get("target", "").strip()[:MAX_SEARCH],
+            who=typed(query, "who"),
+            verb=typed(query, "verb"),
+            target=typed(query, "target"),
             before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else 0,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 def signed_in(request: HttpRequest) -> User:
     """The person, for views behind the sign-in door: the middleware has turned strangers away."""
     return cast("User", request.user)
+
+
+def typed(query: Mapping[str, str], name: str, *, most: int = 100) -> str:
+    """One line of what was typed into a search field, at most `most` characters; PostgreSQL refuses NUL and the like."""
+    letters = (letter if letter.isprintable() else " " for letter in query.get(name, "")[: 10 * most])
+    return " ".join("".join(letters).split())[:most]
 
 
 def idempotency_key(request: HttpRequest) -> str | None:

@@ -15,7 +15,6 @@ from domains.models import Domain, DomainQuerySet, DomainState
 from hosts.models import Host
 
 MAX_WORDS = 5
-MAX_LETTERS = 100
 
 # What the palette can do to a machine: the word typed, the words shown, the state it makes sense in, and the power verb
 # that is posted, or blank for the console.
@@ -43,7 +42,7 @@ class Match:
 
 def find(user: User, text: str, *, most: int) -> list[Match]:
     """Commands first ("start web"), then machines, then hosts, as `user` may see them; at most `most` of each."""
-    words = text[:MAX_LETTERS].split()[:MAX_WORDS]
+    words = text.split()[:MAX_WORDS]
     if not words:
         return []
     return [

@@ -15,7 +15,7 @@ from accounts.models import Membership, Team, User
 from accounts.permissions import Role, Verb
 from accounts.scoping import require
 from core.errors import InvalidInput
-from core.http import signed_in
+from core.http import signed_in, typed
 
 PER_PAGE = 50
 ROOM = {"nav_room": "people"}
@@ -27,7 +27,7 @@ def people(request: HttpRequest) -> HttpResponse:
     require(signed_in(request), Verb.ACCOUNT_MANAGE)
     memberships = Membership.objects.select_related("team").order_by("team__name")
     found = User.objects.order_by("username").prefetch_related(Prefetch("memberships", memberships))
-    words = request.GET.get("q", "").strip()[:150]
+    words = typed(request.GET, "q", most=150)
     if words:
         found = found.filter(username__icontains=words)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))

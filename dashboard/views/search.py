@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from core.http import signed_in
+from core.http import signed_in, typed
 from dashboard import search
 
 MOST_ON_PAGE = 100
@@ -16,7 +16,7 @@ MOST_IN_PALETTE = 6
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """What was found, as a list of links."""
-    text = request.GET.get("q", "").strip()[: search.MAX_LETTERS]
+    text = typed(request.GET, "q")
     matches = [m for m in search.find(signed_in(request), text, most=MOST_ON_PAGE) if m.url]
     return render(request, "dashboard/search.html", {"search_text": text, "matches": matches})
 
@@ -24,5 +24,5 @@ def page(request: HttpRequest) -> HttpResponse:
 @require_safe
 def palette(request: HttpRequest) -> JsonResponse:
     """{"results": [{title, hint, url, post}]}"""
-    matches = search.find(signed_in(request), request.GET.get("q", ""), most=MOST_IN_PALETTE)
+    matches = search.find(signed_in(request), typed(request.GET, "q"), most=MOST_IN_PALETTE)
     return JsonResponse({"results": [match.as_dict() for match in matches]})

@@ -10,7 +10,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.permissions import Verb
 from accounts.scoping import require
-from core.http import signed_in
+from core.http import signed_in, typed
 from hosts.models import Host, HostState
 
 PER_PAGE = 50
@@ -22,7 +22,7 @@ def hosts(request: HttpRequest) -> HttpResponse:
     """Name, state, KVM, CPU, memory, last contact; for htmx the table alone."""
     user = signed_in(request)
     require(user, Verb.HOST_VIEW)
-    words = request.GET.get("q", "").strip()[:100]
+    words = typed(request.GET, "q")
     state = request.GET.get("state", "")
     found = Host.objects.permitted(user, Verb.HOST_VIEW).present().order_by("name")
     if words:

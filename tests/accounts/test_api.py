@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import ApiToken, Membership, User
 from accounts.permissions import Role
-from tests.conftest import PASSWORD, Cast
+from tests.conftest import PASSWORD, Cast, program_of
 
 JSON = "application/json"
 
@@ -15,23 +15,17 @@ JSON = "application/json"
 @pytest.fixture
 def program(cast: Cast) -> Client:
     """Signed in as the superuser by a token."""
-    return with_token(cast.superuser)
-
-
-def with_token(user: User) -> Client:
-    text = ApiToken.fresh()
-    ApiToken.objects.create(user=user, name="test", digest=ApiToken.hash(text))
-    return Client(headers={"authorization": f"Bearer {text}", "x-forwarded-proto": "https"})
+    return program_of(cast.superuser)
 
 
 class TestOneself:
     def test_is_who_the_token_says(self, cast: Cast) -> None:
-        me = with_token(cast.member).get("/api/v1/me").json()
+        me = program_of(cast.member).get("/api/v1/me").json()
 
         assert (me["username"], me["role"]) == ("member", "requester")
 
     def test_makes_a_token_and_revokes_it(self, cast: Cast) -> None:
-        program = with_token(cast.member)
+        program = program_of(cast.member)
         made = program.post("/api/v1/me/tokens", {"name": "ci", "days": 1}, JSON)
 
         assert made.status_code == 201
@@ -40,10 +34,10 @@ class TestOneself:
         assert program.delete(f"/api/v1/me/tokens/{made.json()['id']}").status_code == 204
 
     def test_cannot_revoke_anothers(self, cast: Cast) -> None:
-        with_token(cast.operator)
+        program_of(cast.operator)
         other = ApiToken.objects.get(user=cast.operator)
 
-        assert with_token(cast.member).delete(f"/api/v1/me/tokens/{other.pk}").status_code == 404
+        assert program_of(cast.member).delete(f"/api/v1/me/tokens/{other.pk}").status_code == 404
 
     def test_a_session_needs_the_csrf_token(self, cast: Cast) -> None:
         client = Client(enforce_csrf_checks=True, headers={"x-forwarded-proto": "https"})
@@ -75,7 +69,7 @@ class TestPeople:
 
     @pytest.mark.parametrize("name", ["operator", "auditor", "lead", "stranger"])
     def test_are_nobody_elses_business(self, cast: Cast, name: str) -> None:
-        program = with_token(cast.people()[name])
+        program = program_of(cast.people()[name])
         body = {"username": "eve", "password": PASSWORD, "role": "superuser"}
 
         assert program.get("/api/v1/people").status_code == 403
