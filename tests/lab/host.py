@@ -268,8 +268,12 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
 
 
 def _claim_index() -> tuple[int, IO[str]]:
-    """A number that no other lab host on this machine has, and the lock that keeps it so."""
+    """A number that no other lab host on this machine has, and the lock that keeps it so.
+
+    On the way the bridges go whose hosts were killed before they could clean up: nobody holds their locks.
+    """
     _LOCK_DIRECTORY.mkdir(exist_ok=True)
+    claimed: tuple[int, IO[str]] | None = None
     for index in range(1, _HOSTS_AT_ONCE + 1):
         lock = (_LOCK_DIRECTORY / f"kvm-panel-lab-{index}.lock").open("w")
         try:
@@ -278,11 +282,15 @@ def _claim_index() -> tuple[int, IO[str]]:
             lock.close()
             continue
         _remove_bridge(f"kvmlab{index}")
-        return index, lock
-    raise LabError(f"{_HOSTS_AT_ONCE} lab hosts are up already.")
+        if claimed is None:
+            claimed = index, lock
+        else:
+            lock.close()
+    if claimed is None:
+        raise LabError(f"{_HOSTS_AT_ONCE} lab hosts are up already.")
+    return claimed
 
 
 def _remove_bridge(name: str) -> None:
-    """Take away what a host left behind that was killed before it could clean up."""
     if Path("/sys/class/net", name).exists():
         subprocess.run(["ip", "link", "delete", name], check=False, capture_output=True)
