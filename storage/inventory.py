@@ -42,6 +42,13 @@ def record_volume(pool: Pool, fact: VolumeFacts) -> None:
     _record_volumes(pool.volumes.filter(name=fact.name), pool, [fact], spared=lambda volume: False)
 
 
+def record_header(volume: Volume, details: dict[str, int | str | list[str]]) -> None:
+    """What was found by looking into the image's first bytes; kept for volumes of ours."""
+    row = Volume.objects.get(pk=volume.pk)
+    row.details = {**row.details, **details}
+    row.save(update_fields=["details"])
+
+
 def record_volume_gone(pool: Pool, name: str) -> None:
     """The volume is not there (any more)."""
     if pool.volumes.filter(name=name, gone_at=None).update(gone_at=Now()):
@@ -142,6 +149,6 @@ def _distrust(columns: dict[str, Any], fact: VolumeFacts, row: Volume) -> None:
     any backing file.
     """
     columns["format"] = row.format
+    columns["details"] = {**row.details, "physical_bytes": fact.physical_bytes}
     if row.format == ImageFormat.RAW and fact.format != ImageFormat.RAW:
         columns |= {"capacity_bytes": min(fact.physical_bytes, LARGEST), "backing_path": ""}
-        columns["details"] |= {"compat": "", "features": []}

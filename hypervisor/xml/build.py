@@ -14,6 +14,7 @@ from hypervisor.specs import (
     DiskSpec,
     DomainSpec,
     Firmware,
+    ImageFormat,
     NatNetworkSpec,
     NicSpec,
     TimerSpec,
@@ -80,13 +81,15 @@ def graphics(spec: VncSpec) -> Element:
 
 def volume_xml(spec: VolumeSpec) -> str:
     """An empty volume."""
+    # Left to itself libvirt makes a qcow2 of version 2, as QEMU wrote them before 2013.
+    version = [element("compat", text="1.1")] if spec.format is ImageFormat.QCOW2 else []
     return serialize(
         element(
             "volume",
             element("name", text=spec.name),
             element("capacity", text=str(spec.capacity_bytes), attributes={"unit": "bytes"}),
             element("allocation", text=str(spec.allocation_bytes), attributes={"unit": "bytes"}),
-            element("target", element("format", attributes={"type": spec.format.value})),
+            element("target", element("format", attributes={"type": spec.format.value}), *version),
         )
     )
 

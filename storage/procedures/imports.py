@@ -16,7 +16,6 @@ from core.units import human_bytes
 from hosts.connections import Hypervisor, borrow
 from hypervisor.facts import VolumeFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
-from operations.models import OperationState
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage import inventory, spool
@@ -109,10 +108,10 @@ def end(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signatur
     else:
         inventory.drop_reservation(UUID(run.params["volume"]))
         upload.volume = None
-        if run.operation.state == OperationState.CANCELLED:
-            upload.state, upload.error = UploadState.REFUSED, "Storing it was cancelled."
-        else:
-            upload.state, upload.error = UploadState.RECEIVING, run.operation.error
+        error = run.operation.error
+        # What ends without an error and without success was cancelled: nobody wants the file any more.
+        upload.state = UploadState.RECEIVING if error else UploadState.REFUSED
+        upload.error = error or "Storing it was cancelled."
     upload.save()
     if upload.state != UploadState.RECEIVING:
         transaction.on_commit(lambda: spool.drop(upload.uuid))

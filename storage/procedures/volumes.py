@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ from hypervisor.facts import VolumeFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
-from storage import inventory
+from storage import inventory, qcow2
 from storage.models import Volume
 
 
@@ -31,6 +32,10 @@ def find(volume: UUID) -> Volume:
 def record(hypervisor: Hypervisor, volume: Volume, facts: VolumeFacts) -> None:
     """Write down what became of the volume, and what it took from its pool."""
     inventory.record_volume(volume.pool, facts)
+    if volume.format == ImageFormat.QCOW2:
+        header = io.BytesIO()
+        hypervisor.download_volume(volume.pool.uuid, volume.name, header, length_bytes=qcow2.HEADER_BYTES)
+        inventory.record_header(volume, qcow2.details(header.getvalue()))
     inventory.record_pool(volume.pool.host, hypervisor.read_pool(volume.pool.uuid))
 
 
