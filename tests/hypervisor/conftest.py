@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import settings
 
 from hypervisor.driver import Hypervisor
 from hypervisor.errors import AlreadyInState
 from hypervisor.specs import DomainSpec, VideoModel, VncSpec
 from hypervisor.uri import Address
 from tests.lab.host import LabHost
+
+# A busy machine is no reason to fail: hypothesis measures each example against 200 ms of its own accord.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture
