@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import uuid
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface
@@ -12,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from hosts.connections import Hypervisor, act_as, open_new
 from hosts.models import Host, Transport
-from hypervisor.errors import AlreadyInState, HypervisorError, Unreachable
+from hypervisor.errors import AccessDenied, AlreadyInState, HypervisorError
 from hypervisor.specs import NatNetworkSpec
 
 POOL_PATH = "/var/lib/libvirt/images"
@@ -29,7 +30,12 @@ class Command(BaseCommand):
         act_as("command")
         try:
             hypervisor = open_new(host)
-        except Unreachable as error:
+        except AccessDenied as error:
+            raise CommandError(
+                f"{getpass.getuser()} may not talk to libvirt ({error}). Run this, sign out and in again, then start "
+                f"again:\n\n    sudo usermod -aG libvirt {getpass.getuser()}\n"
+            ) from error
+        except HypervisorError as error:
             raise CommandError(f"libvirt on this machine doesn't answer: {error}") from error
         try:
             self._say_trouble("network default", lambda: _ready_network(hypervisor))
