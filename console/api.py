@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 
+from accounts.authentication import BEARER
 from accounts.models import User
 from accounts.permissions import Verb
 from console import actions, desk, tickets
@@ -15,8 +16,6 @@ from core.http import signed_in
 from domains.models import Domain
 
 router = Router(tags=["consoles"])
-
-BEARER = "Bearer "
 
 
 class ConsoleIn(Schema):

@@ -6,12 +6,13 @@ from typing import Any
 
 import structlog
 from django.contrib.auth.signals import user_logged_out
+from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Membership, User
 from accounts.signals import logins_ended, rights_changed
 from console import desk, tickets
 from console.closing import Closing
@@ -30,7 +31,15 @@ def signed_out(request: HttpRequest | None = None, **_: Any) -> None:
 @receiver(post_delete, sender=ApiToken, dispatch_uid="console.token_revoked")
 def token_revoked(instance: ApiToken, **_: Any) -> None:
     """A token's digest is what its consoles are known by."""
-    _close(why=Closing.SIGNED_OUT, session_hash=instance.digest)
+    why = Closing.SIGNED_OUT
+    transaction.on_commit(lambda: _close(why=why, session_hash=instance.digest), robust=True)
+
+
+@receiver(post_delete, sender=Membership, dispatch_uid="console.left_team")
+def left_team(instance: Membership, **_: Any) -> None:
+    """Somebody left a team, or the whole team went."""
+    why = Closing.RIGHTS_CHANGED
+    transaction.on_commit(lambda: _close(why=why, user_id=instance.user_id), robust=True)
 
 
 @receiver(logins_ended, dispatch_uid="console.logins_ended")

@@ -25,7 +25,6 @@ log = structlog.get_logger("console.proxy")
 KNOCKING = 512
 """How many connections may be on their way to a console; beyond that they are closed unheard."""
 
-PARTING_SECONDS = 2
 RETRY_SECONDS = 1
 
 
@@ -85,7 +84,7 @@ class Proxy:
         for console in self._consoles:
             console.end(Closing.RESTARTING)
         if self._visits:
-            _, late = await asyncio.wait(self._visits, timeout=2 * PARTING_SECONDS)
+            _, late = await asyncio.wait(self._visits, timeout=2 * self._settings.parting_seconds)
             for visit in late:
                 visit.cancel()
         log.info("stopped")
@@ -105,7 +104,12 @@ class Proxy:
                 continue
             visit = asyncio.create_task(self._visit(connection))
             self._visits.add(visit)
-            visit.add_done_callback(self._visits.discard)
+            visit.add_done_callback(self._visited)
+
+    def _visited(self, visit: asyncio.Task[None]) -> None:
+        self._visits.discard(visit)
+        if not visit.cancelled() and (error := visit.exception()):
+            log.error("a visit broke off", exc_info=error)
 
     async def _visit(self, connection: socket.socket) -> None:
         """One connection from its first byte to its last."""
@@ -124,7 +128,7 @@ class Proxy:
                 closing = turned.closing
                 log.warning("turned away", closing=closing.reason, why=str(turned))
             if closing is not None:
-                await part(browser, closing)
+                await part(browser, closing, seconds=self._settings.parting_seconds)
 
     async def _upgrade(self, connection: socket.socket) -> tuple[Browser, Request]:
         """Make a WebSocket of the connection, or answer it in HTTP and raise EOFError."""
@@ -183,7 +187,7 @@ class Proxy:
                     )
             except (rfb.BadScreen, OSError) as error:
                 raise TurnedAway(
-                    Closing.BAD_SCREEN, f"{grant.domain_uuid}: {error or 'no answer'}"
+                    Closing.BAD_SCREEN, f"{grant.domain_uuid}: {str(error) or 'no answer'}"
                 ) from error
             except rfb.WrongScreen as error:
                 raise TurnedAway(Closing.WRONG_MACHINE, f"{grant.domain_uuid}: {error}") from error
@@ -206,7 +210,9 @@ class Proxy:
                 await asyncio.get_running_loop().sock_connect(guest, (grant.host, grant.port))
         except OSError as error:
             guest.close()
-            raise TurnedAway(Closing.MACHINE_OFF, f"{grant.domain_uuid}: {error}") from error
+            raise TurnedAway(
+                Closing.MACHINE_OFF, f"{grant.domain_uuid}: {str(error) or 'no answer'}"
+            ) from error
         return guest
 
     async def _relayed(
@@ -293,10 +299,10 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-async def part(browser: Browser, closing: Closing) -> None:
+async def part(browser: Browser, closing: Closing, *, seconds: float) -> None:
     """Say why, and give the browser a moment to hear it: closing a socket with unread bytes would cut it off."""
     browser.say_close(closing.code, closing.reason)
     with contextlib.suppress(TimeoutError, EOFError, OSError):
-        async with asyncio.timeout(PARTING_SECONDS):
+        async with asyncio.timeout(seconds):
             await browser.emptied()
             await browser.leave()

@@ -25,6 +25,7 @@ class Settings:
     handshake_seconds: float = 10
     ping_seconds: float = 20
     dead_seconds: float = 60
+    parting_seconds: float = 2
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

@@ -35,6 +35,7 @@ def proxy_settings(tmp_path: Path, redis_server: PrivateRedis) -> Settings:
         origins=frozenset({ORIGIN}),
         redis_url=redis_server.url,
         per_person=3,
+        parting_seconds=0.5,
     )
 
 

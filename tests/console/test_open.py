@@ -16,7 +16,7 @@ from django.conf import settings as site
 from django.test import Client
 from websockets.sync.client import ClientConnection
 
-from accounts.actions import change_person, revoke_token
+from accounts.actions import change_person, delete_team, revoke_token
 from accounts.models import ApiToken
 from accounts.permissions import Role
 from audit.models import Entry
@@ -220,6 +220,13 @@ class TestEnding:
         _, line = opened
 
         change_person(actor=cast.superuser, person=cast.member, role=Role.AUDITOR, active=True)
+
+        assert closing_of(line) == (Closing.RIGHTS_CHANGED.code, "rights_changed")
+
+    def test_when_the_team_is_no_more(self, cast: Cast, opened: tuple[Client, ClientConnection]) -> None:
+        _, line = opened
+
+        delete_team(actor=cast.superuser, team=cast.team)
 
         assert closing_of(line) == (Closing.RIGHTS_CHANGED.code, "rights_changed")
 
