@@ -33,7 +33,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         """Refuse who is not signed in; the Origin was checked before this runs."""
         self.watched: dict[str, dict[str, None]] = {}
-        self.user_id: int | None = None
+        self.user_id = 0  # nobody
         user = self.scope["user"]
         if not user.is_authenticated:
             await self.close(code=SIGNED_OUT)
@@ -94,7 +94,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(code=SIGNED_OUT)
 
     def _own_groups(self) -> list[str]:
-        if self.user_id is None:
+        if not self.user_id:
             return []
         return [group("session", self.session_key), group("user", str(self.user_id))]
 

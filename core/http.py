@@ -20,7 +20,7 @@ def signed_in(request: HttpRequest) -> User:
 
 
 def typed(query: Mapping[str, str], name: str, *, most: int = 100) -> str:
-    """One line of what was typed into a search field, at most `most` characters; PostgreSQL refuses NUL and the like."""
+    """One line of what was typed into a search field. Control characters go: PostgreSQL refuses NUL."""
     letters = (letter if letter.isprintable() else " " for letter in query.get(name, "")[: 10 * most])
     return " ".join("".join(letters).split())[:most]
 

@@ -42,10 +42,6 @@ class NpmFinder(BaseFinder):
         for name, _ in self._files():
             yield name.removeprefix(f"{PREFIX}/"), storage
 
-    def check(self, **kwargs: Any) -> list[Any]:
-        """Nothing to configure."""
-        return []
-
     def _files(self) -> Iterator[tuple[str, Path]]:
         for package, patterns in self.patterns.items():
             for pattern in patterns:

@@ -65,13 +65,14 @@ def list_hosts(request: HttpRequest) -> HostQuerySet:
 @router.get("/{uuid}", response=HostOut)
 def get_host(request: HttpRequest, uuid: UUID) -> Host:
     """One host."""
-    return get_object_or_404(_visible(request), uuid=uuid)
+    host: Host = get_object_or_404(_visible(request), uuid=uuid)
+    return host
 
 
 @router.put("/{uuid}/maintenance", response=HostOut)
 def put_maintenance(request: HttpRequest, uuid: UUID, wanted: MaintenanceIn) -> Host:
     """Keep new machines away, or let them come again."""
-    host = get_object_or_404(_visible(request), uuid=uuid)
+    host: Host = get_object_or_404(_visible(request), uuid=uuid)
     actions.set_maintenance(host=host, actor=signed_in(request), on=wanted.on)
     host.refresh_from_db()
     return host

@@ -15,7 +15,7 @@ ORIGIN = "https://localhost:8443"
 _TIMEOUT_S = 10
 
 
-class Tab(ApplicationCommunicator):
+class Tab:
     """One connection to `/live/`, with the cookies of `browser` and the given headers."""
 
     def __init__(
@@ -34,22 +34,22 @@ class Tab(ApplicationCommunicator):
             "headers": headers,
             "subprotocols": [],
         }
-        super().__init__(build(None), scope)
+        self._wire = ApplicationCommunicator(build(None), scope)
 
     async def connect(self) -> bool:
         """Whether it was let in."""
-        await self.send_input({"type": "websocket.connect"})
-        answer = await self.receive_output(_TIMEOUT_S)
+        await self._wire.send_input({"type": "websocket.connect"})
+        answer = await self._wire.receive_output(_TIMEOUT_S)
         return bool(answer["type"] == "websocket.accept")
 
     async def disconnect(self) -> None:
         """Close the tab."""
-        await self.send_input({"type": "websocket.disconnect", "code": 1001})
-        await self.wait(_TIMEOUT_S)
+        await self._wire.send_input({"type": "websocket.disconnect", "code": 1001})
+        await self._wire.wait(_TIMEOUT_S)
 
     async def send(self, text: str) -> None:
         """Whatever text."""
-        await self.send_input({"type": "websocket.receive", "text": text})
+        await self._wire.send_input({"type": "websocket.receive", "text": text})
 
     async def say(self, **message: Any) -> dict[str, Any]:
         """Send a message and give the answer."""
@@ -58,16 +58,16 @@ class Tab(ApplicationCommunicator):
 
     async def hear(self) -> dict[str, Any]:
         """The next message."""
-        message = await self.receive_output(_TIMEOUT_S)
+        message = await self._wire.receive_output(_TIMEOUT_S)
         told: dict[str, Any] = json.loads(message["text"])
         return told
 
     async def hears_nothing(self, *, for_s: float) -> bool:
         """Whether it stays silent."""
-        return bool(await self.receive_nothing(timeout=for_s))
+        return bool(await self._wire.receive_nothing(timeout=for_s))
 
     async def closed_with(self) -> int:
         """The code with which the other side ends it."""
-        message = await self.receive_output(_TIMEOUT_S)
+        message = await self._wire.receive_output(_TIMEOUT_S)
         assert message["type"] == "websocket.close"
         return int(message["code"])
