@@ -37,8 +37,7 @@ def use(panel: Panel, uuid: object) -> None:
     """What a person does in the first minutes."""
     with panel.browse() as browser:
         for page in (*PAGES, f"/machines/{uuid}/", f"/console/{uuid}/"):
-            answer = browser.get(page)
-            say(f"  {answer.status_code} {page}")
+            browser.get(page).raise_for_status()
         for _ in range(20):
             if browser.get(f"/machines/{uuid}/screen/").status_code == 200:
                 return

@@ -127,6 +127,16 @@ def open_page(panel: Panel, path: str) -> Iterator[Page]:
         browser.close()
 
 
+def wait_until_known(panel: Panel, uuid: UUID) -> None:
+    """Until the panel has the machine's page."""
+    with panel.browse() as browser:
+        for _ in range(100):
+            if browser.get(f"/machines/{uuid}/").status_code == 200:
+                return
+            time.sleep(0.1)
+    raise TimeoutError(f"The panel does not know {uuid}.")
+
+
 def clock_offset(page: Page) -> tuple[float, float]:
     """What to add to the page's seconds to get ours, and how wrong that may be: half the fastest round trip."""
     best = (float("inf"), 0.0)
@@ -167,7 +177,7 @@ def main() -> None:
             Panel(Path(folder, "panel"), libvirt_socket=host.socket) as panel,
             machine(host, "push") as changing,
         ):
-            time.sleep(1)
+            wait_until_known(panel, changing.uuid)
             listener = Listener(host)
             try:
                 with open_page(panel, f"/machines/{changing.uuid}/") as page:
