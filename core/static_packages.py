@@ -50,7 +50,7 @@ class NpmFinder(BaseFinder):
                         yield f"{PREFIX}/{file.relative_to(self.modules)}", file
 
 
-class HashedStaticFiles(CompressedManifestStaticFilesStorage):
+class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """WhiteNoise's storage; a reference to a source map, which we don't publish, is left as it is."""
 
     manifest_strict = False

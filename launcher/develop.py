@@ -8,9 +8,6 @@ from launcher import frontend, packages, python, secrets
 from launcher.layout import Layout
 from launcher.say import LauncherError, say
 
-# What a benchmark's name may not be: helpers that live beside them.
-NO_BENCHMARKS = ("__init__", "report")
-
 
 def manage(layout: Layout, arguments: Sequence[str]) -> int:
     """Run `manage.py` with the panel's own Python and settings."""
@@ -45,9 +42,8 @@ def test(layout: Layout, arguments: Sequence[str]) -> int:
 
 def bench(layout: Layout, arguments: Sequence[str]) -> int:
     """Run one benchmark, or list them."""
-    names = sorted(
-        path.stem for path in (layout.root / "benchmarks").glob("*.py") if path.stem not in NO_BENCHMARKS
-    )
+    modules = (layout.root / "benchmarks").glob("*.py")
+    names = sorted(module.stem for module in modules if '__name__ == "__main__"' in module.read_text())
     if not arguments:
         say("Benchmarks: " + ", ".join(names))
         return 0
