@@ -42,8 +42,9 @@ def test(layout: Layout, arguments: Sequence[str]) -> int:
 
 def bench(layout: Layout, arguments: Sequence[str]) -> int:
     """Run one benchmark, or list them."""
-    modules = (layout.root / "benchmarks").glob("*.py")
-    names = sorted(module.stem for module in modules if '__name__ == "__main__"' in module.read_text())
+    modules = [module.stem for module in (layout.root / "benchmarks").glob("*.py")]
+    # Helpers live beside them: `report`, and `NAME_…` for the benchmark NAME.
+    names = sorted(name for name in modules if "_" not in name and name != "report")
     if not arguments:
         say("Benchmarks: " + ", ".join(names))
         return 0
