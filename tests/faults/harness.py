@@ -69,26 +69,30 @@ class Crew:
         os.killpg(self._worker.pid, signal.SIGKILL)
         self._worker.wait(timeout=10)
 
-    def ask(self, toy: Toy, *, fate: str = "", **behaviour: Any) -> Operation:
-        """Submit a toy operation that will meet `fate`."""
-        with self.doomed(fate) as doom:
+    def ask(self, toy: Toy, *fates: str, **behaviour: Any) -> Operation:
+        """Submit a toy operation that will meet `fates`."""
+        with self.doomed(*fates) as doom:
             return doom(toy.ask(**behaviour))
 
     @contextmanager
-    def doomed(self, fate: str) -> Iterator[Callable[[Operation], Operation]]:
+    def doomed(self, *fates: str) -> Iterator[Callable[[Operation], Operation]]:
         """A transaction for a submit; the function given seals the operation's fate before a worker can see it."""
 
         def seal(operation: Operation) -> Operation:
-            if fate:
-                (self.fates / str(operation.pk)).write_text(fate)
+            (self.fates / str(operation.pk)).write_text("\n".join(fates))
             return operation
 
         with transaction.atomic():
             yield seal
 
     def met(self, operation: Operation) -> bool:
-        """Whether its worker died where it was to die."""
-        return (self.fates / f"{operation.pk}.met").exists()
+        """Whether all that was to happen to it did."""
+        return not (self.fates / str(operation.pk)).read_text()
+
+    def recovery_s(self, operation: Operation) -> float:
+        """How long after the last of its fates it ended."""
+        assert operation.finished_at is not None
+        return operation.finished_at.timestamp() - (self.fates / str(operation.pk)).stat().st_mtime
 
     def wait(self, *operations: Operation, within_s: float = PROMISE_S) -> list[Operation]:
         """The operations as they ended. Fails where one has not by then, and shows what the worker said."""

@@ -9,7 +9,7 @@ import pytest
 
 from operations import queue
 from operations.models import Operation, OperationState
-from tests.faults.harness import Crew, cut_database_lines, dead_redis, flush_redis, toys
+from tests.faults.harness import PROMISE_S, Crew, cut_database_lines, dead_redis, flush_redis, toys
 
 STEPS = 3
 ONCE_EACH = [f"do {number}" for number in range(STEPS)]
@@ -24,19 +24,21 @@ BACKWARD = [f"{step}:{moment} undone" for step in (1, 0) for moment in ("before"
 class TestWorkerKilled:
     def test_at_every_boundary_of_every_step(self, crew: Crew, tmp_path: Path) -> None:
         doomed = list(zip(toys(tmp_path, len(FORWARD)), FORWARD, strict=True))
-        asked = [crew.ask(toy, fate=fate, steps=STEPS) for toy, fate in doomed]
-        ended = crew.wait(*asked, within_s=2 * 45)
+        asked = [crew.ask(toy, fate, steps=STEPS) for toy, fate in doomed]
+        ended = crew.wait(*asked, within_s=2 * PROMISE_S)
         assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
         assert all(crew.met(operation) for operation in ended)
+        assert max(crew.recovery_s(operation) for operation in ended) < PROMISE_S
         assert [toy.history() for toy, _ in doomed] == [ONCE_EACH] * len(doomed)
         assert [toy.effects() for toy, _ in doomed] == [list(range(STEPS))] * len(doomed)
 
     def test_while_it_takes_back(self, crew: Crew, tmp_path: Path) -> None:
         doomed = list(zip(toys(tmp_path, len(BACKWARD)), BACKWARD, strict=True))
-        asked = [crew.ask(toy, fate=fate, steps=STEPS, trouble={"do 2": "conflict"}) for toy, fate in doomed]
+        asked = [crew.ask(toy, fate, steps=STEPS, trouble={"do 2": "conflict"}) for toy, fate in doomed]
         ended = crew.wait(*asked)
         assert {operation.state for operation in ended} == {OperationState.FAILED}
         assert all(crew.met(operation) for operation in ended)
+        assert max(crew.recovery_s(operation) for operation in ended) < PROMISE_S
         assert {operation.left_behind for operation in ended} == {""}
         assert [toy.effects() for toy, _ in doomed] == [[]] * len(doomed)
 
@@ -66,7 +68,7 @@ class TestQueue:
         asked = [crew.ask(toy, slow_s=0.5) for toy in many]
         _until_some_run()
         flush_redis()
-        ended = crew.wait(*asked, within_s=2 * 45)
+        ended = crew.wait(*asked, within_s=2 * PROMISE_S)
         assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
         assert [toy.history() for toy in many] == [ONCE_EACH] * len(many)
 
@@ -77,7 +79,7 @@ class TestQueue:
         with dead_redis():
             asked += [crew.ask(toy) for toy in many[4:]]
             time.sleep(2)
-        ended = crew.wait(*asked, within_s=2 * 45)
+        ended = crew.wait(*asked, within_s=2 * PROMISE_S)
         assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
         assert [toy.history() for toy in many] == [ONCE_EACH] * len(many)
 

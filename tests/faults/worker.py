@@ -1,7 +1,8 @@
 """The site's own Celery app, in whose children operations meet the fate that a test wrote for them.
 
-A fate is a file named after the operation's id in the folder PANEL_TEST_FATES; it names a boundary of a step's journal
-("1:before done": the second step's effect is there, the journal does not know yet). There the process kills itself.
+A fate is a file named after the operation's id in the folder PANEL_TEST_FATES. Each line names a boundary of a step's
+journal ("1:before done": the second step's effect is there, the journal does not know yet); the lines are met in order.
+There the process kills itself or, where the line ends in " as cancelled", somebody asks the operation to stop.
 """
 
 from __future__ import annotations
@@ -38,8 +39,14 @@ def wrap_the_journal(**_: Any) -> None:
 
 
 def meet(operation: Any, boundary: str) -> None:
-    """Die here, if this is the operation's fate; each is met once."""
+    """Die here, or be cancelled, if this is what comes next for the operation."""
     fate = FATES / str(operation.pk)
-    if fate.exists() and fate.read_text() == boundary:
-        fate.rename(fate.with_suffix(".met"))
+    lines = fate.read_text().splitlines() if fate.exists() else []
+    place, _, action = lines[0].partition(" as ") if lines else ("", "", "")
+    if place != boundary:
+        return
+    fate.write_text("\n".join(lines[1:]))
+    if action == "cancelled":
+        type(operation).objects.filter(pk=operation.pk).update(cancel_requested=True)
+    else:
         os.kill(os.getpid(), signal.SIGKILL)

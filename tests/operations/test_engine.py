@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import User
-from operations import actions, engine
+from audit.models import Entry
+from core.errors import Conflict
+from operations import actions, engine, journal
 from operations.models import Operation, OperationState, StepState
 from tests.conftest import Cast
 from tests.hints import Hints
@@ -189,7 +191,7 @@ class TestSettle:
         operation = carry_out(toy.ask(trouble={"after 2": "died"}))
         stale = Operation.objects.get(pk=operation.pk)
         Operation.objects.update(epoch=stale.epoch + 1)
-        with pytest.raises(engine.journal.LeaseLost):
+        with pytest.raises(journal.LeaseLost):
             engine._settle(stale, OperationState.SUCCEEDED)
         toy.host.refresh_from_db()
         assert toy.host.error == ""
@@ -217,12 +219,12 @@ class TestCancel:
 
     def test_after_the_last_step_it_is_too_late(self, toy: Toy, cast: Cast) -> None:
         operation = carry_out(toy.ask())
-        with pytest.raises(actions.Conflict):
+        with pytest.raises(Conflict):
             actions.cancel(operation=operation, actor=cast.operator)
 
     def test_after_the_point_of_no_return_it_is_refused(self, toy: Toy, cast: Cast) -> None:
         operation = carry_out(toy.ask(no_return=1, trouble={"do 1": "died"}, once=True))
-        with pytest.raises(actions.Conflict):
+        with pytest.raises(Conflict):
             actions.cancel(operation=operation, actor=cast.operator)
         let_time_pass(operation)
         assert carry_out(operation).state == OperationState.SUCCEEDED
@@ -237,4 +239,4 @@ class TestCancel:
         operation = toy.ask()
         actions.cancel(operation=operation, actor=cast.operator)
         actions.cancel(operation=operation, actor=cast.operator)
-        assert actions.audit.models.Entry.objects.filter(verb="operation.cancel").count() == 1
+        assert Entry.objects.filter(verb="operation.cancel").count() == 1

@@ -82,7 +82,12 @@ class TestHeartbeat:
     def test_holds_the_lease_through_a_long_step(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.6))
         operation = toy.ask(steps=1, slow_s=2)
-        worker = threading.Thread(target=lambda: (carry_out(operation), connection.close()))
+
+        def work() -> None:
+            carry_out(operation)
+            connection.close()
+
+        worker = threading.Thread(target=work)
         worker.start()
         stolen = []
         while worker.is_alive():

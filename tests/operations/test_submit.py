@@ -65,7 +65,7 @@ class TestQueue:
     def test_a_dead_queue_keeps_nobody_from_asking(self, toy: Toy, tmp_path: Path) -> None:
         nowhere = Celery("nowhere", set_as_current=False)
         nowhere.config_from_object("kvmpanel.queue")
-        nowhere.conf.broker_url = f"redis+socket://{tmp_path}/no.sock"
+        nowhere.conf.update(broker_url=f"redis+socket://{tmp_path}/no.sock")
         nowhere.set_current()
         asked_at = time.monotonic()
         try:
