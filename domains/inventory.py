@@ -73,7 +73,9 @@ def tell_of_host(host: Host, **_: Any) -> None:
 
 
 def _rows(condition: Q) -> dict[UUID, Domain]:
-    rows = Domain.objects.filter(condition).select_related("host").prefetch_related("disks", "nics")
+    """With their devices, and locked: a worker and the watcher may record the same machine at the same time."""
+    rows = Domain.objects.select_for_update(of=("self",)).filter(condition).select_related("host")
+    rows = rows.prefetch_related("disks", "nics")
     return {row.uuid: row for row in rows}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -252,6 +253,27 @@ class TestMoving:
         record_domains(other_host, [replace(running, state=Seen.OFF)])
 
         assert Domain.objects.present().get().host == other_host
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoWriters:
+    def test_a_worker_and_the_watcher_leave_every_disk_once(self, host: Host) -> None:
+        facts = domain_facts()
+        record_domain(host, facts)
+
+        for round_ in range(20):
+            changed = replace(facts, disks=tuple(disk_facts(f"vd{i}", path=f"/{round_}") for i in "abcdef"))
+            with ThreadPoolExecutor(2) as writers:
+                for done in [writers.submit(self._record, host, changed) for _ in range(2)]:
+                    done.result()
+
+            assert DomainDisk.objects.count() == 6
+
+    def _record(self, host: Host, facts: DomainFacts) -> None:
+        try:
+            record_domain(host, facts)
+        finally:
+            connection.close()
 
 
 class TestCost:
