@@ -1,0 +1,106 @@
+"""A stage on which each thing that an address can name exists."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from accounts.models import ApiToken
+from domains.models import Domain, DomainState
+from hosts.models import Host
+from networks.models import Network
+from operations.models import Operation, OperationState
+from storage.models import Pool, Upload, Volume
+from tests import routes
+from tests.conftest import Cast
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The cast and one of each thing: the machine is the lead's and their team's, so is its operation."""
+
+    cast: Cast
+    host: Host
+    pool: Pool
+    network: Network
+    volume: Volume
+    upload: Upload
+    domain: Domain
+    operation: Operation
+    token: ApiToken
+
+    def value(self, where: str, parameter: str) -> Any:
+        """What stands in an address for `parameter`; `where` is a page's name or a REST path."""
+        things: dict[str, Any] = {
+            r"host": self.host.uuid,
+            r"storage:(pool|new_volume|refresh)|/storage/pools": self.pool.uuid,
+            r"storage:.*upload|/uploads": self.upload.uuid,
+            r"storage:.*volume|/volumes": self.volume.uuid,
+            r"networks": self.network.uuid,
+            r"domains|console": self.domain.uuid,
+            r"operations": self.operation.pk,
+            r"token": self.token.pk,
+            r"team|member": self.cast.team.pk,
+            r"person|people|password": self.cast.member.pk,
+        }
+        if parameter == "verb":
+            return "start"
+        if parameter in ("member", "person_id"):
+            return self.cast.member.pk
+        return next(key for pattern, key in things.items() if re.search(pattern, where))
+
+    def body(self, line: str) -> str:
+        """What a REST call sends."""
+        things = {"HOST": self.host.uuid, "POOL": self.pool.uuid, "PERSON": self.cast.member.pk}
+        text = json.dumps(routes.BODIES.get(line, {}))
+        for word, key in things.items():
+            text = text.replace(word, str(key))
+        return text
+
+    def key(self, kind: str) -> str:
+        """What a page watches of a live topic; a list of everything is watched as "all"."""
+        keys: dict[str, Any] = {
+            r"operations|domains|storage|networks|overview-.*": "all",
+            r"drawer": self.cast.lead.pk,
+            r"operation.*|upload-storing": self.operation.pk,
+            r"host.*": self.host.uuid,
+            r"network.*": self.network.uuid,
+            r"uploads": self.cast.operator.pk,
+            r"pool": self.pool.uuid,
+            r"domain-.*|console-.*|screen": self.domain.uuid,
+        }
+        return str(next(key for pattern, key in keys.items() if re.fullmatch(pattern, kind)))
+
+
+@pytest.fixture
+def stage(cast: Cast, host: Host) -> Stage:
+    space = {"capacity_bytes": 10**12, "available_bytes": 10**12}
+    pool = Pool.objects.create(host=host, uuid=uuid4(), name="default", kind="dir", state="running", **space)
+    domain = Domain.objects.create(
+        host=host, name="web1", owner=cast.lead, team=cast.team, state=DomainState.OFF, has_screen=True
+    )
+    return Stage(
+        cast=cast,
+        host=host,
+        pool=pool,
+        network=Network.objects.create(host=host, uuid=uuid4(), name="default", active=True),
+        volume=Volume.objects.create(pool=pool, name="old.iso", label="old"),
+        upload=Upload.objects.create(owner=cast.operator, pool=pool, filename="new.iso", size_bytes=1),
+        domain=domain,
+        operation=Operation.objects.create(
+            kind="domain.start",
+            title="Start web1",
+            target_kind="domain",
+            target_id=uuid4(),
+            target_name="web1",
+            actor=cast.lead,
+            team=cast.team,
+            state=OperationState.RUNNING,
+        ),
+        token=ApiToken.objects.create(user=cast.operator, name="program", digest="0" * 64),
+    )
