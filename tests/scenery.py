@@ -38,7 +38,7 @@ class Stage:
         """What stands in an address for `parameter`; `where` is a page's name or a REST path."""
         things: dict[str, Any] = {
             r"host": self.host.uuid,
-            r"storage:(pool|new_volume|refresh)|/storage/pools": self.pool.uuid,
+            r"storage:(pool|new_volume|refresh)|/pools/": self.pool.uuid,
             r"storage:.*upload|/uploads": self.upload.uuid,
             r"storage:.*volume|/volumes": self.volume.uuid,
             r"networks": self.network.uuid,
