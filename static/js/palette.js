@@ -4,47 +4,65 @@ import { say } from "./messages.js";
 
 const WAIT_MS = 120;
 
+const dialog = document.getElementById("palette");
+const input = dialog?.querySelector("input");
+const list = dialog?.querySelector("[role=listbox]");
+let chosen = 0;
+let asked = 0;
+let timer;
+let searching = Promise.resolve();
+
+function open() {
+  input.value = "";
+  dialog.showModal();
+  input.focus();
+  show(pages(""));
+}
+
+function show(results) {
+  list.replaceChildren(...results.map(option));
+  choose(0);
+}
+
+function choose(index) {
+  const options = [...list.children];
+  if (!options.length) return input.removeAttribute("aria-activedescendant");
+  chosen = (index + options.length) % options.length;
+  options.forEach((item, at) => item.setAttribute("aria-selected", String(at === chosen)));
+  options[chosen].scrollIntoView({ block: "nearest" });
+  input.setAttribute("aria-activedescendant", options[chosen].id);
+}
+
+async function search() {
+  const text = input.value.trim();
+  const turn = ++asked;
+  const own = pages(text);
+  if (!text) return show(own);
+  const answer = await fetch(`${dialog.dataset.search}?q=${encodeURIComponent(text)}`).catch(() => null);
+  const found = answer?.ok && !answer.redirected ? (await answer.json()).results : [];
+  if (turn === asked && dialog.open) show([...found, ...own]);
+}
+
+function onInput() {
+  clearTimeout(timer);
+  searching = new Promise((resolve) => {
+    timer = setTimeout(() => search().then(resolve), WAIT_MS);
+  });
+}
+
+async function onKey(event) {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    choose(chosen + (event.key === "ArrowDown" ? 1 : -1));
+  } else if (event.key === "Enter") {
+    event.preventDefault();
+    await searching; // whoever types and presses Enter at once means what was typed, not what is still shown
+    list.children[chosen]?.click();
+  }
+}
+
 export function startPalette() {
-  const dialog = document.getElementById("palette");
   if (!dialog) return;
-  const input = dialog.querySelector("input");
-  const list = dialog.querySelector("[role=listbox]");
-  let chosen = 0;
-  let asked = 0;
-  let timer;
-
-  function open() {
-    input.value = "";
-    dialog.showModal();
-    input.focus();
-    show(pages(""));
-  }
-
-  function show(results) {
-    list.replaceChildren(...results.map(option));
-    choose(0);
-  }
-
-  function choose(index) {
-    const options = [...list.children];
-    if (!options.length) return input.removeAttribute("aria-activedescendant");
-    chosen = (index + options.length) % options.length;
-    options.forEach((item, at) => item.setAttribute("aria-selected", String(at === chosen)));
-    options[chosen].scrollIntoView({ block: "nearest" });
-    input.setAttribute("aria-activedescendant", options[chosen].id);
-  }
-
-  async function search() {
-    const text = input.value.trim();
-    const turn = ++asked;
-    const own = pages(text);
-    if (!text) return show(own);
-    const answer = await fetch(`${dialog.dataset.search}?q=${encodeURIComponent(text)}`).catch(() => null);
-    if (turn !== asked || !dialog.open) return;
-    const found = answer?.ok && !answer.redirected ? (await answer.json()).results : [];
-    if (turn === asked) show([...found, ...own]);
-  }
-
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
@@ -52,19 +70,8 @@ export function startPalette() {
     }
   });
   document.querySelector("[data-open=palette]")?.addEventListener("click", open);
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(search, WAIT_MS);
-  });
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      choose(chosen + (event.key === "ArrowDown" ? 1 : -1));
-    } else if (event.key === "Enter") {
-      event.preventDefault();
-      list.children[chosen]?.click();
-    }
-  });
+  input.addEventListener("input", onInput);
+  input.addEventListener("keydown", onKey);
   list.addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }
