@@ -54,7 +54,7 @@ class NewDomainForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, host: Host | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.host = host
+        self.chosen_host = host
         hosts = (
             Host.objects.permitted(user, Verb.HOST_VIEW)
             .present()

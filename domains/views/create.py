@@ -100,7 +100,7 @@ def _summary(form: NewDomainForm) -> dict[str, Any]:
 
     return {
         "name": value("name") or "",
-        "host": form.host,
+        "host": form.chosen_host,
         "iso": label("iso") if value("iso") else "",
         "vcpus": value("vcpus"),
         "memory_mib": value("memory_mib"),
