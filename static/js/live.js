@@ -4,6 +4,7 @@
 import { say } from "./messages.js";
 
 const SIGNED_OUT = 4401;
+const MOST_TOPICS = 400; // the server takes no more (core.consumers)
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const PING_MS = 25_000;
@@ -65,7 +66,8 @@ function mark(state, word) {
 // Tells the server the whole set of topics; `age` is how old, in milliseconds, the oldest of the new pieces may be.
 function watch(age) {
   if (socket?.readyState !== WebSocket.OPEN) return;
-  const names = new Set([...document.querySelectorAll("[data-live]")].map((piece) => piece.dataset.live));
+  const all = new Set([...document.querySelectorAll("[data-live]")].map((piece) => piece.dataset.live));
+  const names = new Set([...all].slice(0, MOST_TOPICS));
   if (watched?.size === names.size && [...names].every((name) => watched.has(name))) return;
   watched = names;
   socket.send(JSON.stringify({ watch: [...names], age: Math.ceil(age) }));
