@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from core.errors import PanelError
+from core.errors import InvalidInput, PanelError, TargetBusy
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+API_PREFIX = "/api/"
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -31,8 +33,20 @@ def idempotency_key(request: HttpRequest) -> str | None:
     return key[:100] or None
 
 
+def problem(error: PanelError, *, status: int) -> JsonResponse:
+    """RFC 9457 problem details; `fix` says what to do next, `field` and `operation` what it is about."""
+    details: dict[str, object] = {"title": error.message, "status": status, "fix": error.fix}
+    if isinstance(error, InvalidInput):
+        details["field"] = error.field
+    if isinstance(error, TargetBusy):
+        details["operation"] = error.operation_id
+    return JsonResponse(details, status=status, content_type="application/problem+json")
+
+
 def show_error(request: HttpRequest, error: PanelError, *, status: int) -> HttpResponse:
-    """A page that says what happened; where htmx asked, a message for the corner instead."""
+    """A page that says what happened; a message for the corner where htmx asked, problem details for REST."""
+    if request.path.startswith(API_PREFIX):
+        return problem(error, status=status)
     # Without HtmxMiddleware, too: an error may come from a middleware before it.
     if request.headers.get("HX-Request") != "true":
         return render(request, "core/error.html", {"error": error}, status=status)

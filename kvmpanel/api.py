@@ -10,7 +10,8 @@ from accounts.api import router as accounts_router
 from accounts.authentication import SessionOrToken
 from audit.api import router as audit_router
 from console.api import router as console_router
-from core.errors import InvalidInput, PanelError, TargetBusy
+from core.errors import PanelError
+from core.http import problem
 from domains.api import router as domains_router
 from hosts.api import router as hosts_router
 from networks.api import router as networks_router
@@ -37,12 +38,5 @@ api.add_router("storage", storage_router)
 
 @api.exception_handler(PanelError)
 def say(request: HttpRequest, error: PanelError) -> HttpResponse:
-    """Errors as RFC 9457 problem details; `fix` says what to do next."""
-    problem = {"title": error.message, "status": error.status, "fix": error.fix}
-    if isinstance(error, InvalidInput):
-        problem["field"] = error.field
-    if isinstance(error, TargetBusy):
-        problem["operation"] = error.operation_id
-    response = api.create_response(request, problem, status=error.status)
-    response["Content-Type"] = "application/problem+json"
-    return response
+    """Errors as RFC 9457 problem details, as everywhere under `/api/`."""
+    return problem(error, status=error.status)

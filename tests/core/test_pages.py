@@ -88,3 +88,9 @@ class TestDoor:
 
     def test_a_name_that_is_not_ours_is_refused(self, cast: Cast) -> None:
         assert browser_of(cast.operator).get("/", headers={"host": "evil.example"}).status_code == 400
+
+    def test_are_problem_details_for_programs(self, operator: Client) -> None:
+        answer = operator.get("/api/v1/nowhere")
+
+        assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+        assert answer.json()["title"] == "There is nothing here."
