@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
@@ -10,7 +11,7 @@ import audit
 from accounts.models import Team, User
 from accounts.permissions import Verb
 from accounts.scoping import require
-from core.errors import Conflict, TargetBusy
+from core.errors import Conflict, InvalidInput, TargetBusy
 from operations import journal, queue
 from operations.models import ACTIVE, Operation, OperationState
 
@@ -29,8 +30,8 @@ def submit(
     """Write the row and, after commit, put its id on the queue.
 
     `target` has `uuid` and a name as text. The caller has checked the permission and written the audit row in the
-    same transaction. With an `idempotency_key` seen before, the operation it made is returned.
-    Raises TargetBusy while another operation on the same target is active.
+    same transaction. With an `idempotency_key` seen before, the operation it made is returned, if it is about the same
+    target; else Conflict is raised (see `once`). Raises TargetBusy while another operation on the target is active.
     """
     operation = Operation(
         kind=kind,
@@ -66,16 +67,31 @@ def earlier(actor: User, idempotency_key: str | None) -> Operation | None:
     return Operation.objects.filter(idempotency_key=idempotency_key, actor=actor).first()
 
 
+def once(actor: User, idempotency_key: str | None, ask: Callable[[], Operation]) -> Operation:
+    """`ask()`, or the operation that this person's same click or call made before.
+
+    For what reserves rows before it submits: where the other half of a double click was faster, its reservations are
+    what `ask` finds in its way, and those of `ask` are rolled back.
+    """
+    before = earlier(actor, idempotency_key)
+    if before is not None:
+        return before
+    try:
+        with transaction.atomic():
+            return ask()
+    except (Conflict, InvalidInput):
+        before = earlier(actor, idempotency_key)
+        if before is None:
+            raise
+        return before
+
+
 def _in_the_way(operation: Operation) -> Operation | None:
     """The operation that the same click or call made before; None where nothing is in the way (any more)."""
     if operation.idempotency_key:
         same: Operation | None = Operation.objects.filter(idempotency_key=operation.idempotency_key).first()
-        if same is not None and same.actor_id == operation.actor_id:
-            return same
         if same is not None:
-            raise Conflict(
-                "This key was used before, by somebody else.", fix="Send the request with a new key."
-            )
+            return _same_request(same, operation)
     other = Operation.objects.active().about(operation.target_kind, operation.target_id).first()
     if other is None:
         return None
@@ -84,6 +100,16 @@ def _in_the_way(operation: Operation) -> Operation | None:
         operation_id=str(other.pk),
         fix="Wait for its end, or cancel it.",
     )
+
+
+def _same_request(before: Operation, now: Operation) -> Operation:
+    if before.actor_id != now.actor_id:
+        whose = "by somebody else"
+    elif before.target_id != now.target_id:
+        whose = "for something else"
+    else:
+        return before
+    raise Conflict(f"This key was used before, {whose}.", fix="Send the request with a new key.")
 
 
 @transaction.atomic

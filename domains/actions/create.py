@@ -123,20 +123,9 @@ def create(*, new: NewDomain, actor: User, idempotency_key: str | None = None) -
     Raises Forbidden, InvalidInput (the first of `problems`) and Conflict where the name is being taken just now.
     """
     require(actor, Verb.DOMAIN_CREATE)
-    before = operations.earlier(actor, idempotency_key)
-    if before is not None:
-        return before
-    try:
-        return _create(new, actor, idempotency_key)
-    except (InvalidInput, Conflict):
-        # What is in the way may be what the other half of a double click has made in this moment.
-        before = operations.earlier(actor, idempotency_key)
-        if before is None:
-            raise
-        return before
+    return operations.once(actor, idempotency_key, lambda: _create(new, actor, idempotency_key))
 
 
-@transaction.atomic
 def _create(new: NewDomain, actor: User, idempotency_key: str | None) -> Operation:
     for problem in problems(new):
         raise problem

@@ -80,24 +80,29 @@ def create_volume(
 ) -> Operation:
     """Ask for an empty disk. Raises Forbidden, Conflict, and InvalidInput for each of the values."""
     require(actor, Verb.STORAGE_MANAGE, pool)
-    before = operations.earlier(actor, idempotency_key)
-    if before is not None:
-        return before
-    label = labels.checked(label, field="label")
-    if pool.volumes.filter(label=label, gone_at=None).exists():
-        raise InvalidInput("The pool has a disk of this name already.", field="label", fix="Choose another.")
-    volume = reserve(
-        pool=pool, label=label, format=format, capacity_bytes=capacity_bytes, kind=VolumeKind.DISK
-    )
-    audit.record(actor, "volume.create", target=volume, pool=pool.name, capacity_bytes=volume.capacity_bytes)
-    return operations.submit(
-        "volume.create",
-        title=f"Create disk {label}",
-        target=volume,
-        actor=actor,
-        params={"volume": str(volume.uuid)},
-        idempotency_key=idempotency_key,
-    )
+
+    def ask() -> Operation:
+        checked = labels.checked(label, field="label")
+        if pool.volumes.filter(label=checked, gone_at=None).exists():
+            raise InvalidInput(
+                "The pool has a disk of this name already.", field="label", fix="Choose another."
+            )
+        volume = reserve(
+            pool=pool, label=checked, format=format, capacity_bytes=capacity_bytes, kind=VolumeKind.DISK
+        )
+        audit.record(
+            actor, "volume.create", target=volume, pool=pool.name, capacity_bytes=volume.capacity_bytes
+        )
+        return operations.submit(
+            "volume.create",
+            title=f"Create disk {checked}",
+            target=volume,
+            actor=actor,
+            params={"volume": str(volume.uuid)},
+            idempotency_key=idempotency_key,
+        )
+
+    return operations.once(actor, idempotency_key, ask)
 
 
 @transaction.atomic

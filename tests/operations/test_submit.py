@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from celery import Celery, current_app
 from django.db.models.functions import Now
 
 from core.errors import Conflict, TargetBusy
+from hosts.models import Host
 from kvmpanel.celery import app as site
 from operations import journal, queue
+from operations.actions import once
 from operations.models import Operation
 from operations.tasks import sweep
 from tests.conftest import Cast
@@ -51,6 +55,15 @@ class TestIdempotencyKey:
         carry_out(toy.ask(actor=cast.operator, key="k"))
         with pytest.raises(Conflict, match="used before"):
             toy.ask(actor=cast.superuser, key="k")
+
+    def test_the_race_leaves_no_reservation(self, toy: Toy, cast: Cast) -> None:
+        def reserve_and_ask() -> Operation:
+            host = Host.objects.create(name=str(uuid4()))
+            return replace(toy, host=host).ask(actor=cast.operator, key="k")
+
+        outcomes = at_once(lambda: once(cast.operator, "k", reserve_and_ask))
+        assert {outcome.pk for outcome in outcomes} == {Operation.objects.get().pk}
+        assert Host.objects.exclude(pk=toy.host.pk).count() == 1
 
 
 class TestQueue:
