@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm
 
 from accounts.models import User
 from accounts.permissions import GLOBAL_ROLES, TEAM_ROLES, Role
@@ -20,6 +23,19 @@ LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "One year"), ("0", "N
 
 def _choices(roles: tuple[Role, ...]) -> list[tuple[str, str]]:
     return [(role.value, ROLE_WORDS[role]) for role in roles]
+
+
+class SignInForm(AuthenticationForm):
+    """One message for every reason, so that nobody learns which names exist."""
+
+    error_messages: ClassVar = {
+        "invalid_login": "The user name or the password is wrong.",
+        "inactive": "The user name or the password is wrong.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "User name"
 
 
 class PersonForm(forms.Form):

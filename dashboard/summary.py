@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Case, Count, Q, Sum, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ NEARLY_FULL_PERCENT = 85
 FAILED_FOR = timedelta(days=1)
 MOST_HOSTS = 12
 MOST_OPERATIONS = 6
+MOST_OWN = 10
 MOST_ATTENTION = 6
 
 
@@ -58,7 +59,11 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Everything on the page; `hosts` are the first few, those in trouble before the others."""
+    """Everything on the page.
+
+    `hosts` are the first few, those in trouble before the others. `own` are the first few machines of somebody who may
+    not see hosts, those that run before the others.
+    """
 
     hosts: list[HostRow]
     hosts_total: int
@@ -68,6 +73,7 @@ class Overview:
     capacity: Capacity
     attention: list[Attention]
     operations: list[Operation]
+    own: list[Domain]
 
     @property
     def hosts_not_up(self) -> str:
@@ -99,6 +105,7 @@ def overview(user: User) -> Overview:
             .active()
             .select_related("actor")[:MOST_OPERATIONS]
         ),
+        own=[] if user.can(Verb.HOST_VIEW) else _own(user),
     )
 
 
@@ -136,6 +143,13 @@ def _machines_by_state(user: User) -> dict[str, int]:
     for state, count in counts:
         states[state if state in states else "other"] += count
     return states
+
+
+def _own(user: User) -> list[Domain]:
+    domains = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).present()
+    return list(
+        domains.order_by(Case(When(state=DomainState.RUNNING, then=0), default=1), "name", "pk")[:MOST_OWN]
+    )
 
 
 def _capacity(rows: list[HostRow], pools: list[Pool]) -> Capacity:

@@ -94,6 +94,17 @@ class TestPage:
         assert ("kvm1" in page) == (name in ("superuser", "operator", "auditor"))
         assert ("New virtual machine" in page) == (name in ("superuser", "operator"))
 
+    def test_shows_somebody_without_hosts_their_machines(self, cast: Cast, host: Host) -> None:
+        Domain.objects.create(host=host, name="aaa-off", state=DomainState.OFF, team=cast.team)
+        Domain.objects.create(host=host, name="bbb-runs", state=DomainState.RUNNING, owner=cast.member)
+        Domain.objects.create(host=host, name="not-theirs", state=DomainState.RUNNING)
+
+        page = browser_of(cast.member).get("/").content.decode()
+
+        assert page.index("bbb-runs") < page.index("aaa-off")
+        assert "not-theirs" not in page
+        assert "No virtual machine is yours yet" in browser_of(cast.stranger).get("/").content.decode()
+
     def test_for_htmx_is_the_middle_alone(self, host: Host, operator: Client) -> None:
         answer = operator.get("/", headers={"hx-request": "true"})
 
