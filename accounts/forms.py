@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
@@ -28,7 +28,7 @@ def _choices(roles: tuple[Role, ...]) -> list[tuple[str, str]]:
 class SignInForm(AuthenticationForm):
     """One message for every reason, so that nobody learns which names exist."""
 
-    error_messages: ClassVar = {
+    error_messages = {
         "invalid_login": "The user name or the password is wrong.",
         "inactive": "The user name or the password is wrong.",
     }
