@@ -34,10 +34,10 @@ class NewDomainForm(forms.Form):
     )
     vcpus = forms.IntegerField(label="vCPUs", initial=1, min_value=1)
     memory_mib = forms.IntegerField(
-        label="Memory (MiB)", initial=DEFAULT_MEMORY_MIB, min_value=MIN_MEMORY_MIB, step_size=1
+        label="Memory", initial=DEFAULT_MEMORY_MIB, min_value=MIN_MEMORY_MIB, step_size=1
     )
     disk_gib = forms.IntegerField(
-        label="Disk (GiB)", initial=DEFAULT_DISK_GIB, min_value=1, max_value=MAX_DISK_GIB
+        label="Disk", initial=DEFAULT_DISK_GIB, min_value=1, max_value=MAX_DISK_GIB
     )
     disk_format = forms.ChoiceField(label="Disk format", choices=DISK_FORMATS, initial="qcow2")
     pool = forms.ModelChoiceField(
