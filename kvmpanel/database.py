@@ -25,6 +25,8 @@ def database(url: str, state_dir: Path) -> dict[str, Any]:
             "PASSWORD": unquote(parts.password or ""),
             "HOST": query.pop("host", parts.hostname or ""),
             "PORT": str(parts.port or ""),
+            # After a restart of the server the pool holds dead connections; each is tried before it is lent.
+            "CONN_HEALTH_CHECKS": True,
             # A connection per request costs 10 ms under ASGI; the pool keeps a few open in each process.
             "OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}, **query},
         }
