@@ -23,24 +23,20 @@ BACKWARD = [f"{step}:{moment} undone" for step in (1, 0) for moment in ("before"
 
 class TestWorkerKilled:
     def test_at_every_boundary_of_every_step(self, crew: Crew, tmp_path: Path) -> None:
-        doomed = list(zip(toys(tmp_path, len(FORWARD)), FORWARD, strict=True))
-        asked = [crew.ask(toy, fate, steps=STEPS) for toy, fate in doomed]
-        ended = crew.wait(*asked, within_s=2 * PROMISE_S)
-        assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
-        assert all(crew.met(operation) for operation in ended)
-        assert max(crew.recovery_s(operation) for operation in ended) < PROMISE_S
-        assert [toy.history() for toy, _ in doomed] == [ONCE_EACH] * len(doomed)
-        assert [toy.effects() for toy, _ in doomed] == [list(range(STEPS))] * len(doomed)
+        done, undone = toys(tmp_path, len(FORWARD)), toys(tmp_path, len(BACKWARD))
+        wanted = [crew.ask(toy, fate, steps=STEPS) for toy, fate in zip(done, FORWARD, strict=True)]
+        failing = {"steps": STEPS, "trouble": {"do 2": "conflict"}}
+        doomed = [crew.ask(toy, fate, **failing) for toy, fate in zip(undone, BACKWARD, strict=True)]
+        wanted, doomed = crew.wait(*wanted, within_s=2 * PROMISE_S), crew.wait(*doomed)
 
-    def test_while_it_takes_back(self, crew: Crew, tmp_path: Path) -> None:
-        doomed = list(zip(toys(tmp_path, len(BACKWARD)), BACKWARD, strict=True))
-        asked = [crew.ask(toy, fate, steps=STEPS, trouble={"do 2": "conflict"}) for toy, fate in doomed]
-        ended = crew.wait(*asked)
-        assert {operation.state for operation in ended} == {OperationState.FAILED}
-        assert all(crew.met(operation) for operation in ended)
-        assert max(crew.recovery_s(operation) for operation in ended) < PROMISE_S
-        assert {operation.left_behind for operation in ended} == {""}
-        assert [toy.effects() for toy, _ in doomed] == [[]] * len(doomed)
+        assert all(crew.met(operation) for operation in wanted + doomed)
+        assert max(crew.recovery_s(operation) for operation in wanted + doomed) < PROMISE_S
+        assert {operation.state for operation in wanted} == {OperationState.SUCCEEDED}
+        assert [toy.history() for toy in done] == [ONCE_EACH] * len(done)
+        assert [toy.effects() for toy in done] == [list(range(STEPS))] * len(done)
+        assert {operation.state for operation in doomed} == {OperationState.FAILED}
+        assert {operation.left_behind for operation in doomed} == {""}
+        assert [toy.effects() for toy in undone] == [[]] * len(undone)
 
     def test_with_all_its_children(self, crew: Crew, tmp_path: Path) -> None:
         many = toys(tmp_path, 6)
