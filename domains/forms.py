@@ -36,9 +36,7 @@ class NewDomainForm(forms.Form):
     memory_mib = forms.IntegerField(
         label="Memory", initial=DEFAULT_MEMORY_MIB, min_value=MIN_MEMORY_MIB, step_size=1
     )
-    disk_gib = forms.IntegerField(
-        label="Disk", initial=DEFAULT_DISK_GIB, min_value=1, max_value=MAX_DISK_GIB
-    )
+    disk_gib = forms.IntegerField(label="Disk", initial=DEFAULT_DISK_GIB, min_value=1, max_value=MAX_DISK_GIB)
     disk_format = forms.ChoiceField(label="Disk format", choices=DISK_FORMATS, initial="qcow2")
     pool = forms.ModelChoiceField(
         Pool.objects.none(), to_field_name="uuid", empty_label=None, label="Storage pool"
