@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.core.cache import cache
 from django.test import Client
 
+from accounts.hashers import AT_ONCE
 from accounts.models import User
 from accounts.permissions import Role
 from audit.models import Entry
@@ -165,3 +170,23 @@ class TestSignOut:
 
         assert client.get("/account/sign-out").status_code == 405
         assert client.get("/").status_code == 200
+
+
+class TestHashing:
+    def test_strangers_cannot_ask_for_more_memory_than_a_few_hashes_take(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running, most = set(), []
+
+        def slow(self: Argon2PasswordHasher, password: str, salt: str) -> str:
+            running.add(password)
+            most.append(len(running))
+            time.sleep(0.02)
+            running.discard(password)
+            return ""
+
+        monkeypatch.setattr(Argon2PasswordHasher, "encode", slow)
+        with ThreadPoolExecutor(8) as strangers:
+            list(strangers.map(lambda number: make_password(str(number)), range(8)))
+
+        assert max(most) == AT_ONCE
