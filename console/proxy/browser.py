@@ -8,7 +8,6 @@ import socket
 import struct
 from collections.abc import Sequence
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from websockify.websocket import WebSocket, WebSocketWantReadError, WebSocketWantWriteError
@@ -49,11 +48,9 @@ class Request:
         authorization: str = self.headers.get("Authorization", "")
         if authorization.startswith("Bearer "):
             return authorization.removeprefix("Bearer ").strip()
-        try:
-            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(cookie)
-        except CookieError:
-            return None
-        return morsel.value if morsel else None
+        # Not by http.cookies: it stops at the first cookie it can't read, and other ports of the host set some, too.
+        pairs = (pair.partition("=") for pair in self.headers.get("Cookie", "").split(";"))
+        return next((value.strip() for name, _, value in pairs if name.strip() == cookie), None)
 
     def ticket(self) -> str | None:
         """The ticket among the subprotocols; kept out of the URL because URLs end up in logs."""

@@ -259,11 +259,17 @@ def issue(redis_client: redis.Redis, grant: tickets.Grant, *, seconds: float = t
 
 
 def knock(
-    at: Path, ticket: str | None, *, origin: str | None = ORIGIN, session: str | None = SESSION
+    at: Path,
+    ticket: str | None,
+    *,
+    origin: str | None = ORIGIN,
+    session: str | None = SESSION,
+    cookies: str = "",
 ) -> AbstractContextManager[ClientConnection]:
     """A WebSocket at the proxy, opened as a browser's page does. Raises InvalidStatus for an HTTP refusal."""
     offered = ["binary"] if ticket is None else ["binary", f"ticket.{ticket}"]
-    headers = {"Cookie": f"{SESSION_COOKIE}={session}"} if session else {}
+    cookies = f"{SESSION_COOKIE}={session}" if session else cookies
+    headers = {"Cookie": cookies} if cookies else {}
     return unix_connect(
         str(at),
         uri="ws://panel.test/console/socket",

@@ -9,9 +9,10 @@ import redis
 from websockets.exceptions import InvalidStatus
 
 from console.closing import Closing
-from console.proxy.settings import Settings
+from console.proxy.settings import SESSION_COOKIE, Settings
 from tests.console.conftest import Enter
 from tests.console.stage import (
+    SESSION,
     RunningProxy,
     Screen,
     Viewer,
@@ -92,6 +93,17 @@ class TestTicket:
 
         with knock(proxy_settings.listen, ticket, session=session) as line:
             assert closing_of(line) == told(Closing.TICKET_REFUSED)
+
+    def test_opens_the_screen_beside_cookies_that_other_ports_set(
+        self, proxy_settings: Settings, redis_client: redis.Redis
+    ) -> None:
+        assert isinstance(proxy_settings.listen, Path)
+        with Screen() as screen:
+            ticket = issue(redis_client, grant_for(screen.port, redis_client=redis_client))
+            cookies = f'theirs={{"a": 1}}; b; {SESSION_COOKIE}={SESSION}; c=d'
+
+            with knock(proxy_settings.listen, ticket, session=None, cookies=cookies) as line:
+                assert Viewer(line).shake_hands().name == b"QEMU (web1)"
 
     def test_is_missing(self, proxy_settings: Settings) -> None:
         assert isinstance(proxy_settings.listen, Path)
