@@ -38,6 +38,8 @@ def configure_logging(*, level: str, plain: bool) -> None:
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {
                 "django.request": {"level": "ERROR"},
+                # Anybody can bring these about, each with a page of traceback; nginx's log has the requests.
+                "django.security.DisallowedHost": {"level": "CRITICAL"},
                 "axes": {"level": "WARNING"},
                 "celery": {"level": "WARNING"},
             },
