@@ -64,9 +64,11 @@ class Layout:
         return [f"https://{name}{suffix}/" for name in self.hostnames]
 
     def make_folders(self) -> None:
-        """Create the state folder for its owner alone, and what is in it."""
+        """Create the state folder and what is in it, for its owner alone also where it was open to others before."""
         for folder in (self.state, self.run, self.log, self.secrets, self.tls, self.state / "uploads"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)
 
     def environment(self) -> dict[str, str]:
         """What every part finds in its environment: the caller's own, and this panel's settings."""

@@ -135,17 +135,17 @@ def _wait_until_ready(layout: Layout) -> None:
 def _is_ready(layout: Layout) -> bool:
     """Every part runs, and the health page says that the site reaches its database and Redis."""
     states = supervisor.states(layout)
-    return states is not None and all(state.runs for state in states) and _answers(layout.port)
+    return states is not None and all(state.runs for state in states) and _answers(layout)
 
 
-def _answers(port: int) -> bool:
-    # Our own port on the loopback: the certificate has nobody to convince.
+def _answers(layout: Layout) -> bool:
+    # Our own port on the loopback: the certificate has nobody to convince. The name must be one of the panel's.
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", layout.port, timeout=5, context=context)
     try:
-        connection.request("GET", "/healthz", headers={"Host": "localhost"})
+        connection.request("GET", "/healthz", headers={"Host": layout.hostnames[0]})
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -130,6 +130,15 @@ class TestSettings:
         with pytest.raises(LauncherError, match=why):
             layout.read({"PANEL_STATE_DIR": folder})
 
+    def test_a_state_folder_that_was_open_to_others_is_closed(self, state: Path) -> None:
+        for folder in (state, state / "run"):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
+
+        layout.read({"PANEL_STATE_DIR": str(state)}).make_folders()
+
+        assert {folder.stat().st_mode & 0o777 for folder in (state, *state.iterdir())} == {0o700}
+
 
 class TestPorts:
     def test_a_listener_is_found_and_named(self) -> None:
@@ -142,7 +151,7 @@ class TestPorts:
     def test_one_kept_for_root_is_refused_to_others(self, nobody: Nobody, state: Path) -> None:
         state.chmod(0o777)
 
-        finished = nobody.run("bin/panel", "up", "--port", "80", PANEL_STATE_DIR=str(state))
+        finished = nobody.run("bin/panel", "up", "--port", "80", PANEL_STATE_DIR=str(state / "own"))
 
         assert finished.returncode == 1
         assert "Only root may listen on port 80" in finished.stderr
