@@ -40,12 +40,15 @@ class Panel:
 
     state: Path
     port: int
+    names: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """What the tests' own settings said is left out: this panel has its own."""
         ours = {"PANEL_STATE_DIR": str(self.state), "PANEL_PORT": str(self.port)}
         others = {"DATABASE_URL", "REDIS_URL", "PANEL_HOSTNAMES", "PANEL_LIBVIRT_SOCKET", "PANEL_LOG_LEVEL"}
+        if self.names:
+            ours["PANEL_HOSTNAMES"] = self.names
         return {name: value for name, value in os.environ.items() if name not in others} | ours
 
     @property
@@ -69,15 +72,22 @@ class Panel:
         assert finished.returncode == 0, finished.stdout + finished.stderr
         return finished.stdout
 
-    def get(self, path: str, *, host: str = "localhost") -> tuple[int, dict[str, str], str]:
+    def get(
+        self,
+        path: str,
+        *,
+        host: str = "localhost",
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, dict[str, str], str]:
         """Status, headers and body, over TLS that trusts this panel's certificate and nothing else."""
         context = ssl.create_default_context(cafile=str(self.state / "tls" / "panel.crt"))
         connection = HTTPSConnection("localhost", self.port, context=context, timeout=10)
         try:
-            connection.request("GET", path, headers={"Host": host})
+            connection.request(method, path, headers={"Host": host, **(headers or {})})
             answer = connection.getresponse()
-            headers = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, headers, answer.read().decode(errors="replace")
+            said = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, said, answer.read().decode(errors="replace")
         finally:
             connection.close()
 
@@ -124,8 +134,8 @@ def nobody() -> Iterator[Nobody]:
 
 @pytest.fixture
 def stopped_panel(state: Path) -> Iterator[Panel]:
-    """A panel that was never started; whatever a test starts of it is gone afterwards."""
-    panel = Panel(state, free_port())
+    """A panel that was never started, with a name of its own only; what a test starts of it is gone afterwards."""
+    panel = Panel(state, free_port(), names="panel.example.org")
     yield panel
     panel.run("down")
 

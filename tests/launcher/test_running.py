@@ -7,7 +7,16 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.launcher.conftest import Panel
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # the example of RFC 6455 §1.3
+}
 
 
 def wait_until_back(panel: Panel, part: str, before: int) -> None:
@@ -43,6 +52,19 @@ class TestFrontDoor:
         assert status == 200
         assert headers["content-type"] == "text/css"
         assert "immutable" in headers["cache-control"]
+
+    @pytest.mark.parametrize("path", ["/healthz", "/uploads/", "/live/more"])
+    def test_lets_nothing_but_the_two_sockets_leave_http(self, panel: Panel, path: str) -> None:
+        status, _, _ = panel.get(path, headers=HANDSHAKE | {"Origin": f"https://localhost:{panel.port}"})
+
+        assert status in (200, 302, 412)  # what plain HTTP gets there
+
+    def test_lets_nobody_try_passwords_without_end(self, panel: Panel) -> None:
+        answers = [panel.get("/account/sign-in", method="POST")[0] for _ in range(40)]
+
+        assert answers[:20] == [403] * 20  # no CSRF token
+        assert 429 in answers[20:]
+        assert panel.get("/account/sign-in")[0] == 200
 
     def test_keeps_query_strings_out_of_the_log(self, panel: Panel) -> None:
         panel.get("/healthz?secret=canary-of-the-log")
