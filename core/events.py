@@ -28,6 +28,10 @@ KNOWN_FOR = 600
 
 _lock = threading.Lock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
+# Hints that wait while others are being sent: saying one twice tells nothing new, so the same one waits once.
+_waiting: dict[tuple[str, str], None] = {}
+# A forked worker has no thread yet that would send what waited in its parent.
+os.register_at_fork(after_in_child=_waiting.clear)
 
 
 def group(kind: str, key: UUID | str) -> str:
@@ -46,7 +50,7 @@ def end_login(session_key: str) -> None:
 
 
 def end_logins(user_id: int, *, keep: str = "") -> None:
-    """Close the live sockets of all of a person's logins, but for those of the session `keep`."""
+    """Close the live sockets of all of a person's logins; those of the session `keep` are asked to come again."""
     transaction.on_commit(lambda: _start(_end_now(group("user", str(user_id)), keep)), robust=True)
 
 
@@ -57,7 +61,19 @@ def changed_within(groups: Iterable[str], seconds: float) -> list[str]:
 
 
 def _send(kind: str, key: str) -> None:
-    _start(_send_now(kind, key))
+    with _lock:
+        idle = not _waiting
+        _waiting[kind, key] = None
+    if idle:
+        _start(_send_waiting())
+
+
+async def _send_waiting() -> None:
+    with _lock:
+        hints = list(_waiting)
+        _waiting.clear()
+    for kind, key in hints:
+        await _send_now(kind, key)
 
 
 def _start(work: Coroutine[Any, Any, None]) -> None:
