@@ -11,6 +11,8 @@ from accounts.scoping import Permitted
 from core.models import Observed
 from hosts.models import Host
 
+MODES = {"": "isolated", "nat": "NAT", "route": "routed", "bridge": "bridged", "open": "open"}
+
 
 class NetworkQuerySet(Permitted):
     """Global roles only."""
@@ -43,6 +45,11 @@ class Network(Observed):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def mode(self) -> str:
+        """How it reaches the outside, in people's words; libvirt's own word where we have none."""
+        return MODES.get(self.forward_mode, self.forward_mode)
 
     def get_absolute_url(self) -> str:
         """Its page; the host tells apart networks of one UUID on hosts that were made from one image."""

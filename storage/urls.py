@@ -6,6 +6,7 @@ app_name = "storage"
 
 urlpatterns = [
     path("", views.list_, name="list"),
+    path("drop/", views.drop, name="drop"),
     path("pools/<uuid:uuid>/", views.pool, name="pool"),
     path("pools/<uuid:uuid>/new/", views.new_volume, name="new_volume"),
     path("pools/<uuid:uuid>/refresh/", views.refresh, name="refresh"),

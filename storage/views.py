@@ -36,6 +36,13 @@ def list_(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+def drop(request: HttpRequest) -> HttpResponse:
+    """The place to drop a file on, for pages of other rooms; nothing for those who may not bring any."""
+    user = signed_in(request)
+    return render(request, "storage/_drop.html", listing.drop(user, listing.pools(user)))
+
+
+@require_safe
 @vary_on_headers("HX-Request")
 def pool(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One pool and its volumes."""

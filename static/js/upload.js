@@ -154,43 +154,45 @@ async function take(zone, files) {
 }
 
 // Rooms that offer images fetch their choice anew when one has arrived.
-let stored = new Set();
-function watchStored() {
-  const now = new Set(
-    [...document.querySelectorAll('[data-upload][data-state="stored"]')].map((line) => line.dataset.upload),
-  );
-  if ([...now].some((upload) => !stored.has(upload))) document.dispatchEvent(new CustomEvent("volume-stored"));
+const uploadsStored = () =>
+  new Set([...document.querySelectorAll('[data-upload][data-state="stored"]')].map((line) => line.dataset.upload));
+let stored = uploadsStored();
+
+function tellOfStored() {
+  const now = uploadsStored();
+  if ([...now].some((upload) => !stored.has(upload))) document.body.dispatchEvent(new CustomEvent("volume-stored"));
   stored = now;
 }
 
-function start() {
-  for (const zone of document.querySelectorAll("[data-drop]")) {
-    const over = (on) => zone.classList.toggle("drop-over", on);
-    zone.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      over(true);
-    });
-    zone.addEventListener("dragleave", (event) => zone.contains(event.relatedTarget) || over(false));
-    zone.addEventListener("drop", (event) => {
-      event.preventDefault();
-      over(false);
-      take(zone, event.dataTransfer.files);
-    });
-    zone.querySelector("[data-drop-file]").addEventListener("change", (event) => {
-      take(zone, [...event.target.files]);
-      event.target.value = "";
-    });
-  }
-  document.addEventListener("live-replaced", () => {
-    oneLineEach();
-    watchStored();
-  });
-  // Beside the zone a dropped file would replace the page.
-  for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
-  addEventListener("beforeunload", (event) => {
-    if ([...running.values()].some((sending) => !sending.paused)) event.preventDefault();
-  });
-  watchStored();
-}
+// Zones may come to the page later. A file that is dropped beside the zone is meant for it, too.
+const zoneFor = (target) => target.closest?.("[data-drop]") ?? document.querySelector("[data-drop]");
+const mark = (zone) =>
+  document.querySelectorAll("[data-drop]").forEach((other) => other.classList.toggle("drop-over", other === zone));
 
-start();
+document.addEventListener("dragover", (event) => {
+  if (!event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  mark(zoneFor(event.target));
+});
+document.addEventListener("dragleave", (event) => event.relatedTarget ?? mark(null));
+document.addEventListener("drop", (event) => {
+  if (!event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  mark(null);
+  const zone = zoneFor(event.target);
+  if (zone) take(zone, [...event.dataTransfer.files]);
+});
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-drop-file]")) return;
+  take(event.target.closest("[data-drop]"), [...event.target.files]);
+  event.target.value = "";
+});
+document.addEventListener("live-replaced", () => {
+  oneLineEach();
+  tellOfStored();
+});
+// What was stored before the zone came to the page is no news.
+document.addEventListener("htmx:load", () => (stored = uploadsStored()));
+addEventListener("beforeunload", (event) => {
+  if ([...running.values()].some((sending) => !sending.paused)) event.preventDefault();
+});

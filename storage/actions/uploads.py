@@ -37,6 +37,8 @@ def begin_upload(*, pool: Pool, filename: str, size_bytes: int, fingerprint: str
     same: Upload | None = mine.filter(pool=pool, fingerprint=fingerprint, size_bytes=size_bytes).first()
     if same is not None and fingerprint:
         return same
+    # What was said of an earlier try is no longer news.
+    Upload.objects.filter(owner=actor, fingerprint=fingerprint, state=UploadState.REFUSED).delete()
     if not pool.usable or pool.gone_at is not None or pool.host.gone_at is not None:
         raise Conflict(f"Pool {pool.name} is not active.", fix="Start it, or choose another pool.")
     if mine.count() >= MAX_AT_ONCE:

@@ -114,8 +114,8 @@ class TestForm:
             ("disk_gib", "0", "greater than or equal to 1"),
             ("disk_gib", str(10 * 1024**3), "less than or equal to"),
             ("disk_gib", "101", "All of pool default"),
-            ("host", str(uuid.uuid4()), "valid choice"),
-            ("iso", str(uuid.uuid4()), "valid choice"),
+            ("host", "5f0e2d5e-0000-4000-8000-00000000000a", "valid choice"),
+            ("iso", "5f0e2d5e-0000-4000-8000-00000000000b", "valid choice"),
             ("key", "", ""),
         ],
     )
