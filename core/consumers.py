@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 MAX_TOPICS = 400
 MAX_MESSAGE_BYTES = 64 * 1024
 SIGNED_OUT = 4401
+COME_AGAIN = 4402
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -89,9 +90,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send(text_data=json.dumps(answer))
 
     async def live_ended(self, message: dict[str, Any]) -> None:
-        """The login was ended: stop telling."""
-        if message["keep"] != self.session_key:
-            await self.close(code=SIGNED_OUT)
+        """The login was ended: stop telling. The one that lives on gets a new key, by which it must be ended later."""
+        await self.close(code=COME_AGAIN if message["keep"] == self.session_key else SIGNED_OUT)
 
     def _own_groups(self) -> list[str]:
         if not self.user_id:
