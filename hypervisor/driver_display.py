@@ -17,6 +17,8 @@ from hypervisor.specs import check_vnc_password
 from hypervisor.xml import edit
 
 _PICTURE_LIMIT_BYTES: Final = 128 * 1024 * 1024
+# More than 8K has. A guest chooses the size of its screen, and each pixel takes four bytes of ours.
+_PICTURE_LIMIT_PIXELS: Final = 40_000_000
 _WILDCARDS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 _VNC_TIME: Final = "%Y-%m-%dT%H:%M:%S"
 
@@ -89,6 +91,8 @@ def _as_png(picture: BytesIO) -> Screenshot:
     png = BytesIO()
     try:
         with Image.open(picture, formats=("PPM", "PNG")) as image:
+            if image.width * image.height > _PICTURE_LIMIT_PIXELS:
+                raise HypervisorError(f"The screen has {image.width} × {image.height} pixels: too many.")
             image.save(png, format="PNG", compress_level=1)
             width_px, height_px = image.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -12,8 +12,9 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from PIL import Image
 
+from hypervisor import driver_display
 from hypervisor.driver import Hypervisor
-from hypervisor.errors import Refused, Unsupported
+from hypervisor.errors import HypervisorError, Refused, Unsupported
 from hypervisor.facts import VncEndpoint
 from hypervisor.specs import DomainSpec
 from tests.eventually import eventually
@@ -138,3 +139,10 @@ class TestScreenshot:
                 return len(image.convert("RGB").getcolors(1 << 24) or []) > 1
 
         eventually(firmware_text, within_s=20)
+
+    def test_of_a_size_that_would_take_all_memory_is_refused(self) -> None:
+        picture = BytesIO()
+        Image.new("1", (8000, 8000)).save(picture, format="PNG")
+
+        with pytest.raises(HypervisorError, match="8000 × 8000"):
+            driver_display._as_png(picture)
