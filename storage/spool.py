@@ -14,7 +14,11 @@ from uuid import UUID
 
 from django.conf import settings
 
+from core.units import MIB
+
 SUFFIX = ".part"
+# What uploads leave of their disk: the panel's database, Redis and logs are most often on the same one.
+RESERVED_BYTES = 512 * MIB
 # For how long an upload that nobody touches is kept.
 KEPT = timedelta(hours=24)
 
@@ -55,7 +59,7 @@ def drop(upload: UUID) -> None:
 def free_bytes() -> int:
     """What the disk of the uploads folder can still take."""
     settings.UPLOADS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return shutil.disk_usage(settings.UPLOADS_DIR).free
+    return max(0, shutil.disk_usage(settings.UPLOADS_DIR).free - RESERVED_BYTES)
 
 
 def all_parts() -> Iterator[tuple[Path, UUID | None]]:

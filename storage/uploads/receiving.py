@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -57,7 +58,7 @@ class Receiver:
         if self.offset + len(block) > self._upload.size_bytes:
             raise Refused(413, "There are more bytes than the upload was begun with.")
         try:
-            await asyncio.to_thread(self._part.append, block)
+            await asyncio.to_thread(self._write, block)
         except OSError:
             raise Refused(507, "The panel's own disk is full.", fix="Free some space, then go on.") from None
         if self._checksum is not None:
@@ -69,6 +70,11 @@ class Receiver:
         if time.monotonic() - self._noted >= NOTE_EVERY_S:
             self._noted = time.monotonic()
             await database_sync_to_async(actions.note_progress)(self._upload, self.offset)
+
+    def _write(self, block: bytes) -> None:
+        if spool.free_bytes() < len(block):
+            raise OSError(errno.ENOSPC, "what is left is not for uploads")
+        self._part.append(block)
 
     def _inspect(self) -> None:
         upload = self._upload
