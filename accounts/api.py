@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema, Status
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 
 from accounts import actions
 from accounts.models import ApiToken, Membership, Team, User
 from accounts.permissions import Role, Verb
 from accounts.scoping import require
 from core.http import signed_in
+from core.paging import Paging
 
 router = Router(tags=["accounts"])
+
+# One line of text; PostgreSQL takes no NUL.
+Line = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class PersonOut(Schema):
@@ -33,7 +38,7 @@ class PersonIn(Schema):
     """Somebody new."""
 
     username: str = Field(min_length=1, max_length=150)
-    password: str
+    password: str = Field(max_length=1000)
     role: Role = Role.REQUESTER
 
 
@@ -57,7 +62,7 @@ class TokenOut(Schema):
 class TokenIn(Schema):
     """`days` is how long it works; null: without end."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Line
     days: int | None = Field(90, ge=1, le=3650)
 
 
@@ -70,7 +75,7 @@ class FreshTokenOut(TokenOut):
 class TeamIn(Schema):
     """A new team."""
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Line
 
 
 class MemberOut(Schema):
@@ -125,7 +130,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> Status[None]:
 
 
 @router.get("/people", response=list[PersonOut])
-@paginate(LimitOffsetPagination)
+@paginate(Paging)
 def list_people(request: HttpRequest) -> QuerySet[User]:
     """Everybody, by user name."""
     require(signed_in(request), Verb.ACCOUNT_MANAGE)

@@ -8,11 +8,12 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.http import signed_in
+from core.paging import Paging
 from hosts import actions
 from hosts.models import Host, HostQuerySet
 
@@ -55,7 +56,7 @@ def _visible(request: HttpRequest) -> HostQuerySet:
 
 
 @router.get("", response=list[HostOut])
-@paginate(LimitOffsetPagination)
+@paginate(Paging)
 def list_hosts(request: HttpRequest) -> HostQuerySet:
     """All hosts, by name."""
     require(signed_in(request), Verb.HOST_VIEW)

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest
 from ninja import Query, Router, Schema
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 from pydantic import Field
 
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.http import signed_in
+from core.paging import Paging
 from networks import listing
 from networks.models import Network, NetworkQuerySet
 
@@ -39,7 +40,7 @@ class NetworkOut(Schema):
 
 
 @router.get("", response=list[NetworkOut], summary="List networks")
-@paginate(LimitOffsetPagination)
+@paginate(Paging)
 def list_networks(request: HttpRequest) -> NetworkQuerySet:
     """All networks of all hosts, by host and name."""
     require(signed_in(request), Verb.NETWORK_VIEW)

@@ -87,7 +87,7 @@ def list_operations(
     target_kind: str = "",
     target: str = "",
     outcome: str = "",
-    offset: Annotated[int, Field(ge=0)] = 0,
+    offset: Annotated[int, Field(ge=0, lt=2**31)] = 0,
     limit: Annotated[int, Field(ge=1, le=200)] = 50,
 ) -> dict[str, Any]:
     """Those that the caller may see; a filter that can't be understood counts as not given."""

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest
 from ninja import Query, Router, Schema, Status
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 from pydantic import Field
 
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.http import idempotency_key, signed_in
+from core.paging import Paging
 from operations.api import OperationOut
 from operations.models import Operation
 from storage import actions, listing
@@ -120,7 +121,7 @@ class UploadOut(Schema):
 
 
 @router.get("pools", response=list[PoolOut], summary="List pools")
-@paginate(LimitOffsetPagination)
+@paginate(Paging)
 def list_pools(request: HttpRequest) -> PoolQuerySet:
     """All pools of all hosts, by host and name."""
     require(signed_in(request), Verb.STORAGE_VIEW)
@@ -148,7 +149,7 @@ def list_volumes(
     host: HostUUID = "",
     q: str = "",
     kind: str = "",
-    offset: Annotated[int, Field(ge=0)] = 0,
+    offset: Annotated[int, Field(ge=0, lt=2**31)] = 0,
     limit: Annotated[int, Field(ge=1, le=500)] = 100,
 ) -> dict[str, Any]:
     """Of one pool, by name; `q` is part of a name."""

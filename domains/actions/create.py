@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from storage.models import Pool, Volume, VolumeKind
 
 MIN_MEMORY_MIB = 64
 MAX_DESCRIPTION = 1000
+# What neither XML 1.0 (§2.2) nor PostgreSQL's text can hold.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # The largest disk that virtio-blk guests of today can be trusted with, and far below what a byte count can hold.
 MAX_DISK_GIB = 64 * 1024
 
@@ -68,6 +71,8 @@ def _identity(new: NewDomain) -> Iterator[InvalidInput]:
         )
     if len(new.description) > MAX_DESCRIPTION:
         yield InvalidInput(f"At most {MAX_DESCRIPTION} characters.", field="description")
+    if CONTROL.search(new.description):
+        yield InvalidInput("It holds characters that can't be shown.", field="description")
 
 
 def _sizes(new: NewDomain) -> Iterator[InvalidInput]:

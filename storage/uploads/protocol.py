@@ -71,7 +71,8 @@ def metadata(headers: Headers) -> dict[str, str]:
     for pair in filter(None, headers.get("upload-metadata", "").split(",")):
         key, _, value = pair.strip().partition(" ")
         try:
-            pairs[key] = base64.b64decode(value, validate=True).decode()
+            # PostgreSQL takes no NUL in text.
+            pairs[key] = base64.b64decode(value, validate=True).decode().replace("\0", "")
         except (binascii.Error, UnicodeDecodeError):
             raise Refused(400, f"Upload-Metadata: {key[:40]} is not base64 of UTF-8.") from None
     return pairs

@@ -77,6 +77,24 @@ class TestPeople:
         assert program.get("/api/v1/teams").status_code == 403
         assert not User.objects.filter(username="eve").exists()
 
+    @pytest.mark.parametrize("query", ["offset=99999999999999999999", "offset=-1", "limit=1000000"])
+    def test_are_listed_in_parts_that_the_database_can_count_to(self, program: Client, query: str) -> None:
+        assert program.get(f"/api/v1/people?{query}").status_code == 422
+        assert program.get(f"/api/v1/operations?{query}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("me/tokens", '{"name": "a\\u0000b"}'),
+        ("me/tokens", '{"name": "a\\nb"}'),
+        ("teams", '{"name": "a\\u0000b"}'),
+        ("people", '{"username": "eve", "password": "\\ud800 horse battery"}'),
+    ],
+)
+def test_text_that_no_database_takes_is_refused(program: Client, path: str, body: str) -> None:
+    assert program.post(f"/api/v1/{path}", body, JSON).status_code == 422
+
 
 class TestTeams:
     def test_live_from_first_to_last(self, cast: Cast, program: Client) -> None:

@@ -135,6 +135,7 @@ class TestBadInput:
             ({"disk_format": "vmdk"}, "disk_format"),
             ({"firmware": "coreboot"}, "firmware"),
             ({"description": "x" * 1001}, "description"),
+            ({"description": "a\x00b"}, "description"),
         ],
     )
     def test_is_refused_beside_its_field_and_leaves_nothing(
