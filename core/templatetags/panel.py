@@ -6,11 +6,13 @@ import math
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.conf import settings
 from django.db.models import Model
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -46,6 +48,7 @@ COLOURS = {
     "refused": "red",
     "inaccessible": "red",
 }
+_NOBODY = str(UUID(int=0))
 MOVING = {"creating", "shutting-down", "storing", "receiving", "operation.running", "operationstep.running"}
 
 
@@ -79,6 +82,17 @@ def since(when: datetime | None, never: str = "never") -> SafeString:
 
 
 @register.simple_tag
+def page_of(name: str, key: UUID) -> str:
+    """The address of a page that takes one UUID. `{% url %}` takes 40 µs, which a long table pays for each link."""
+    return _address(name).replace(_NOBODY, str(key))
+
+
+@lru_cache(maxsize=64)
+def _address(name: str) -> str:
+    return reverse(name, args=[_NOBODY])
+
+
+@register.simple_tag
 def state_badge(thing: Model) -> SafeString:
     """The state of a machine, host, pool or operation as a coloured dot and a word."""
     state = str(getattr(thing, "state", ""))
@@ -87,6 +101,7 @@ def state_badge(thing: Model) -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256, typed=True)  # typed: a SafeString equals the str that must be escaped
 def badge(state: str, words: str, kind: str = "") -> SafeString:
     """A dot in the colour of `state` ("green" and the like are taken as they are), then `words`."""
     named = f"{kind}.{state}"
