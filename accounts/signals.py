@@ -2,7 +2,8 @@
 
 from django.dispatch import Signal
 
-# Sent inside the action's transaction with: actor (User), verb (str), target (Model), details (dict).
+# Sent inside the action's transaction with: actor (User; None: the panel itself), verb (str), target (Model),
+# details (dict).
 acted = Signal()
 
 # Sent with: user (User), keep (the key of the one session that lives on, or ""). Their other logins are over.

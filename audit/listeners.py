@@ -17,7 +17,7 @@ from accounts.signals import acted
 
 
 @receiver(acted)
-def account_changed(actor: User, verb: str, target: Any, details: dict[str, Any], **_: object) -> None:
+def account_changed(actor: User | None, verb: str, target: Any, details: dict[str, Any], **_: object) -> None:
     """An action in `accounts`, in its own transaction."""
     audit.record(actor, verb, target=target, **details)
 

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import ApiToken, User
+from accounts.actions import create_token
+from accounts.models import User
+from core.errors import PanelError
 
 
 class Command(BaseCommand):
@@ -18,6 +20,8 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["username"], is_active=True).first()
         if user is None:
             raise CommandError(f"There is no active user {options['username']!r}.")
-        token = ApiToken.fresh()
-        ApiToken.objects.create(user=user, name=options["name"], digest=ApiToken.hash(token))
-        self.stdout.write(token)
+        try:
+            _, text = create_token(actor=user, name=options["name"], days=None)
+        except PanelError as error:
+            raise CommandError(f"{error.message} {error.fix}") from error
+        self.stdout.write(text)

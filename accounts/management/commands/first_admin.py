@@ -5,9 +5,11 @@ import secrets
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
 
 from accounts.models import User
 from accounts.permissions import Role
+from accounts.signals import acted
 
 
 class Command(BaseCommand):
@@ -21,7 +23,10 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"created": False}))
             return
         password = secrets.token_urlsafe(12)
-        User.objects.create_user(options["username"], password=password, role=Role.SUPERUSER)
+        with transaction.atomic():
+            admin = User.objects.create_user(options["username"], password=password, role=Role.SUPERUSER)
+            details = {"role": Role.SUPERUSER}
+            acted.send(sender=User, actor=None, verb="account.create", target=admin, details=details)
         self.stdout.write(
             json.dumps({"created": True, "username": options["username"], "password": password})
         )
