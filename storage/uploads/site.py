@@ -174,8 +174,14 @@ async def _take(upload: Upload, user: User, headers: Headers, receive: Receive) 
             await database_sync_to_async(actions.refuse_upload)(upload=upload, reason=reason)
             raise
         if receiver.offset == upload.size_bytes:
-            await database_sync_to_async(actions.finish_upload)(upload=upload, actor=user)
+            await database_sync_to_async(_finish)(upload, user)
     return Answer(204, {"Upload-Offset": str(receiver.offset), **_expiry()})
+
+
+def _finish(upload: Upload, user: User) -> None:
+    """Have it stored, if its sender may still bring files: sending may have taken hours."""
+    user.refresh_from_db()
+    actions.finish_upload(upload=upload, actor=user)
 
 
 @contextmanager

@@ -6,15 +6,17 @@ import base64
 import hashlib
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
-from accounts.models import ApiToken
+from accounts.models import ApiToken, User
 from operations.models import Operation, OperationState
 from storage.models import Pool, Upload, UploadState, Volume, VolumeKind
 from tests.conftest import Cast
+from tests.eventually import eventually
 from tests.lab.host import LabHost
 from tests.stage import carry_out
 from tests.storage import files
@@ -262,6 +264,20 @@ class TestWhoMaySend:
         cast.operator.role = "auditor"
         cast.operator.save()
         assert sender.client.head(address).status_code == 404
+
+    def test_a_role_lost_while_the_bytes_come_ends_it(self, sender: Sender, cast: Cast, pool: Pool) -> None:
+        content = files.iso(4 * MIB)
+        address = begun(sender, pool, content)
+        part = settings.UPLOADS_DIR / f"{address.rpartition('/')[2]}.part"
+
+        def losing_it() -> Iterator[bytes]:
+            yield from blocks(content[: 3 * MIB])
+            eventually(lambda: part.stat().st_size >= MIB, within_s=10)
+            User.objects.filter(pk=cast.operator.pk).update(role="auditor")
+            yield from blocks(content[3 * MIB :])
+
+        assert sender.send(address, 0, losing_it()).status_code == 403
+        assert not Operation.objects.exists()
 
 
 class TestTheProtocol:
