@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from storage.procedures import DeleteVolume
-
 from domains import inventory
 from domains.procedures.steps import host_of
 from hosts.connections import borrow
 from hypervisor.errors import AlreadyInState, NotFound
 from operations.procedures import Step, procedure
 from operations.run import Run
+from storage.procedures import DeleteVolume
 
 
 class PowerOff(Step):
