@@ -107,8 +107,14 @@ def _advance(operation: Operation, pairs: Pairs) -> None:
         run.check_cancelled()
         if step.point_of_no_return and not journal.commit(operation):
             raise Cancelled
+        begun = row.state == StepState.RUNNING
         journal.mark(operation, row, StepState.RUNNING, progress=run.percent(0), message="")
         if not step.probe(run):
+            if begun and step.at_most_once:
+                raise Conflict(
+                    "Nobody can tell whether this happened, so it is not done again.",
+                    fix="Look at the machine, and ask again if it didn't.",
+                )
             step.do(run)
         journal.mark(operation, row, StepState.DONE)
 
@@ -118,6 +124,9 @@ def _failed(operation: Operation, pairs: Pairs, failure: Failure) -> None:
         _turn_back(operation, pairs)
         return
     if failure.passing and operation.attempts < ATTEMPTS:
+        for step, row in pairs:
+            if row.state == StepState.RUNNING and step.at_most_once and failure.untouched:
+                journal.mark(operation, row, StepState.PENDING)
         _try_later(operation, failure)
         return
     for _, row in pairs:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import structlog
 
 from core.errors import PanelError, Unavailable
-from hypervisor.errors import AccessDenied, Busy, HypervisorError, NoSpace, Unreachable, Unsupported
+from hypervisor.errors import (
+    AccessDenied,
+    Busy,
+    HypervisorError,
+    NoSpace,
+    OutcomeUnknown,
+    Unreachable,
+    Unsupported,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -22,18 +30,24 @@ FIXES: dict[type[HypervisorError], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What happened, what to do about it, and whether trying again later may help."""
+    """What happened, what to do about it, whether trying again later may help, and whether surely nothing was done."""
 
     message: str
     fix: str
     passing: bool
+    untouched: bool = False
 
 
 def explain(error: Exception) -> Failure:
     """The failure that `error` stands for; a defect of ours is told without its details, which go to the log."""
     if isinstance(error, HypervisorError):
         fix = next((text for kind, text in FIXES.items() if isinstance(error, kind)), "")
-        return Failure(message=str(error), fix=fix, passing=isinstance(error, (Unreachable, Busy)))
+        return Failure(
+            message=str(error),
+            fix=fix,
+            passing=isinstance(error, (Unreachable, Busy)),
+            untouched=not isinstance(error, OutcomeUnknown),
+        )
     if isinstance(error, PanelError):
         return Failure(message=error.message, fix=error.fix, passing=isinstance(error, Unavailable))
     log.error("a step broke", exc_info=error)

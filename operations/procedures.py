@@ -22,6 +22,9 @@ class Step(ABC):
     weight: int = 1
     # From such a step on there is no way back: cancel is refused and a failure is not undone.
     point_of_no_return: bool = False
+    # Nothing can tell afterwards whether it happened, and twice would be wrong (a reset button): where a worker died
+    # at it, or the line broke, the operation ends with these words instead of doing it again. A single effect only.
+    at_most_once: bool = False
 
     def probe(self, run: Run) -> bool:
         """Whether the effect is there already."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from domains.power import PowerVerb
 from domains.procedures.steps import domain_on_host, refresh
 from hosts.connections import Hypervisor
-from hypervisor.errors import AlreadyInState
+from hypervisor.errors import AlreadyInState, Unreachable
 from operations.procedures import Step, procedure
 from operations.run import Run
 
@@ -33,12 +34,17 @@ TITLES: dict[PowerVerb, str] = {
 }
 
 
+# Called twice these are two reboots; of the others the second call finds it done.
+ONCE = frozenset({PowerVerb.SHUTDOWN, PowerVerb.REBOOT, PowerVerb.RESET})
+
+
 class Power(Step):
     """One call to the host."""
 
     def __init__(self, verb: PowerVerb) -> None:
         self.verb = verb
         self.title = TITLES[verb]
+        self.at_most_once = verb in ONCE
 
     def do(self, run: Run) -> None:
         """Call, and read what came of it."""
@@ -47,7 +53,8 @@ class Power(Step):
                 CALLS[self.verb](hypervisor, domain)
             except AlreadyInState:
                 run.log("It was so already.")
-            refresh(run.params)
+            with suppress(Unreachable):  # it was done; the watcher sees it as well
+                refresh(run.params)
 
 
 def _register(verb: PowerVerb) -> None:

@@ -63,6 +63,18 @@ class TestResume:
         assert operation.state == OperationState.SUCCEEDED
         assert toy.history() == ["do 0", "do 1", "do 2"]
 
+    @pytest.mark.parametrize("trouble", ["died", "unknown"])
+    def test_does_nothing_twice_that_nobody_can_look_at(self, toy: Toy, trouble: str) -> None:
+        operation = carry_on(toy.ask(trouble={"after 1": trouble}, once=True, blind=1))
+        assert operation.state == OperationState.FAILED
+        assert "not done again" in operation.error
+        assert toy.history() == ["do 0", "do 1", "undo 1", "undo 0"]
+
+    def test_tries_it_again_where_it_surely_did_not_happen(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "unreachable"}, once=True, blind=1))
+        assert operation.state == OperationState.SUCCEEDED
+        assert toy.history() == ["do 0", "do 1", "do 2"]
+
     @pytest.mark.parametrize("moment", ["undo 0", "undo 1"])
     def test_goes_on_taking_back(self, toy: Toy, moment: str) -> None:
         operation = toy.ask(trouble={"do 2": "conflict", moment: "died"}, once=True)

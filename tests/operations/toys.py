@@ -13,7 +13,7 @@ from django.db import OperationalError
 from accounts.models import User
 from core.errors import Conflict
 from hosts.models import Host
-from hypervisor.errors import NoSpace, Unreachable
+from hypervisor.errors import NoSpace, OutcomeUnknown, Unreachable
 from operations import actions
 from operations.models import Operation
 from operations.procedures import Step, procedure, settled
@@ -26,6 +26,7 @@ class Died(BaseException):
 
 ERRORS: dict[str, Exception] = {
     "unreachable": Unreachable("no route to host"),
+    "unknown": OutcomeUnknown("the line broke"),
     "full": NoSpace("no space left on device"),
     "conflict": Conflict("Something is in the way.", fix="Move it."),
     "defect": ValueError("a secret detail"),
@@ -40,14 +41,15 @@ class Put(Step):
     each happens only the first time.
     """
 
-    def __init__(self, number: int, *, point_of_no_return: bool) -> None:
+    def __init__(self, number: int, *, point_of_no_return: bool, blind: bool) -> None:
         self.number = number
+        self.at_most_once = blind
         self.title = f"Put {number}"
         self.point_of_no_return = point_of_no_return
 
     def probe(self, run: Run) -> bool:
-        """Whether the file is there."""
-        return self._file(run).exists()
+        """Whether the file is there; a blind one can't tell."""
+        return not self.at_most_once and self._file(run).exists()
 
     def do(self, run: Run) -> None:
         """Make it; a second time is an error, as it would be for a disk."""
@@ -86,8 +88,9 @@ def _trouble(run: Run, moment: str) -> None:
 
 @procedure("toy.put")
 def put(params: dict[str, Any]) -> Sequence[Step]:
-    """`params["steps"]` files, from `params["no_return"]` on without a way back."""
-    return [Put(n, point_of_no_return=n == params["no_return"]) for n in range(params["steps"])]
+    """`params["steps"]` files, from `params["no_return"]` on without a way back; `params["blind"]` can't look."""
+    last, blind = params["no_return"], params.get("blind")
+    return [Put(n, point_of_no_return=n == last, blind=n == blind) for n in range(params["steps"])]
 
 
 @settled("toy.put")
