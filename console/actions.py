@@ -26,6 +26,9 @@ def open_console(*, domain: Domain, actor: User, login: str, mode: tickets.Mode)
         raise _refusal(Outcome.OFF, domain)
     if not domain.has_screen:
         raise _refusal(Outcome.SCREENLESS, domain)
+    # A host that hangs keeps the worker that asks it; a few pages that ask again and again would take all of them.
+    if not domain.host.up:
+        raise _refusal(Outcome.UNREACHABLE, domain)
     ticket, digest = tickets.draw()
     with transaction.atomic():
         audit.record(actor, "console.open", target=domain, mode=mode.value)

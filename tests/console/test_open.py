@@ -27,7 +27,7 @@ from domains.actions.create import NewDomain, create
 from domains.inventory import record_domain
 from domains.models import Domain, DomainState
 from hosts.connections import borrow
-from hosts.models import Host
+from hosts.models import Host, HostState
 from networks.models import Network
 from operations.models import Operation, OperationState
 from storage.models import Pool
@@ -80,6 +80,16 @@ class TestAsking:
         Domain.objects.update(has_screen=False)
 
         assert ask(operator, running.uuid)[1]["title"] == "web1 has no VNC screen."
+
+    def test_asks_no_worker_about_a_host_that_is_known_to_be_away(
+        self, operator: Client, running: Domain
+    ) -> None:
+        Host.objects.update(state=HostState.DOWN)
+
+        status, told = ask(operator, running.uuid)
+
+        assert (status, told["title"]) == (503, "kvm1 does not answer.")
+        assert not Entry.objects.filter(verb="console.open").exists()
 
     def test_does_not_wait_for_ever_for_a_worker(
         self, operator: Client, running: Domain, monkeypatch: pytest.MonkeyPatch
