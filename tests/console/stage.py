@@ -88,14 +88,18 @@ class RunningProxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert isinstance(self.settings.listen, Path)
-        wait_until(self.settings.listen.exists)
+        wait_until(self._accepts)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop()
         self._thread.join(timeout=20)
         assert not self._thread.is_alive()
+
+    def _accepts(self) -> bool:
+        """A socket's file is there a moment before anybody listens at it."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.settings.listen)) == 0
 
     async def _serve(self) -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
