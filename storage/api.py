@@ -18,7 +18,7 @@ from core.paging import Paging
 from operations.api import OperationOut
 from operations.models import Operation
 from storage import actions, listing
-from storage.models import Pool, PoolQuerySet, Upload, UploadState, Volume, VolumeKind
+from storage.models import Pool, PoolQuerySet, Upload, UploadQuerySet, UploadState, Volume, VolumeKind
 
 router = Router(tags=["storage"])
 
@@ -191,11 +191,11 @@ def delete_volume(request: HttpRequest, uuid: UUID) -> Status[Operation]:
 
 
 @router.get("uploads", response=list[UploadOut], summary="List your uploads")
-def list_uploads(request: HttpRequest) -> list[Upload]:
+def list_uploads(request: HttpRequest) -> UploadQuerySet:
     """Newest first; those that nobody touched for a day are forgotten."""
     user = signed_in(request)
     require(user, Verb.STORAGE_MANAGE)
-    return [shown.upload for shown in listing.uploads_of(user)]
+    return listing.uploads(user)
 
 
 def _pool(request: HttpRequest, uuid: UUID, host: str, verb: Verb) -> Pool:

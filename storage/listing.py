@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q
+from django.db.models.functions import Now
 
 from accounts.models import User
 from accounts.permissions import Verb
 from operations.models import ACTIVE, Operation
 from storage import usage
 from storage.labels import MAX_LABEL
-from storage.models import Pool, PoolQuerySet, Upload, UploadState, Volume, VolumeKind, VolumeQuerySet
+from storage.models import (
+    Pool,
+    PoolQuerySet,
+    Upload,
+    UploadQuerySet,
+    UploadState,
+    Volume,
+    VolumeKind,
+    VolumeQuerySet,
+)
 from storage.usage import Use
 
 NO_USES: list[Use] = []
+# How long pages still show an upload that has ended.
+AFTERGLOW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +99,16 @@ def with_uses(pool: Pool, rows: list[Volume]) -> list[ShownVolume]:
     return [ShownVolume(row, users.get(row.path, NO_USES)) for row in rows]
 
 
-def uploads_of(user: User) -> list[ShownUpload]:
-    """A person's own, newest first; empty for those who may not bring files."""
-    rows = list(
-        Upload.objects.permitted(user, Verb.STORAGE_MANAGE)
-        .filter(owner=user)
-        .select_related("pool__host", "volume")
-    )
+def uploads(user: User) -> UploadQuerySet:
+    """A person's own, newest first; none for those who may not bring files."""
+    mine: UploadQuerySet = Upload.objects.permitted(user, Verb.STORAGE_MANAGE).filter(owner=user)
+    return mine.select_related("volume")
+
+
+def shown_uploads(user: User) -> list[ShownUpload]:
+    """Those on their way, and those that ended a moment ago."""
+    on_the_way = Q(state__in=(UploadState.RECEIVING, UploadState.STORING))
+    rows = list(uploads(user).filter(on_the_way | Q(touched_at__gt=Now() - AFTERGLOW)))
     keys = [row.volume.uuid for row in rows if row.volume is not None and row.state == UploadState.STORING]
     active = Operation.objects.filter(target_kind="volume", target_id__in=keys, state__in=ACTIVE)
     operations = {operation.target_id: operation for operation in active} if keys else {}
@@ -102,4 +118,4 @@ def uploads_of(user: User) -> list[ShownUpload]:
 def drop(user: User, among: Iterable[Pool]) -> dict[str, Any]:
     """The context of `storage/_drop.html`: the pools that files can be brought to, and those on their way."""
     usable = [pool for pool in among if pool.usable] if user.can(Verb.STORAGE_MANAGE) else []
-    return {"drop_pools": usable, "uploads": uploads_of(user) if usable else []}
+    return {"drop_pools": usable, "uploads": shown_uploads(user) if usable else []}

@@ -33,7 +33,7 @@ def uploads(user: User, key: str) -> str | None:
     """A person's own uploads."""
     if key != "all" or not user.can(Verb.STORAGE_MANAGE):
         return None
-    return render_to_string("storage/_uploads.html", {"uploads": listing.uploads_of(user), "user": user})
+    return render_to_string("storage/_uploads.html", {"uploads": listing.shown_uploads(user), "user": user})
 
 
 @fragment("upload-storing", event="operation")

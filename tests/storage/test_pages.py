@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from core import live
 from hosts.models import Host
@@ -139,6 +141,20 @@ class TestWhatIsShown:
         page = operator.get(reverse("storage:volume", args=[book.uuid])).content.decode()
         assert '<a href="/m/">web1</a>' in page
         assert reverse("storage:delete_volume", args=[book.uuid]) not in page
+
+    def test_an_upload_that_ended_leaves_the_page_but_not_rest(
+        self, operator: Client, parcel: Upload
+    ) -> None:
+        def shows() -> bool:
+            return "new.iso" in operator.get(reverse("storage:drop")).content.decode()
+
+        Upload.objects.update(state=UploadState.STORED)
+        assert shows()
+        Upload.objects.update(touched_at=timezone.now() - timedelta(minutes=11))
+        assert not shows()
+        assert len(operator.get("/api/v1/storage/uploads").json()) == 1
+        Upload.objects.update(state=UploadState.RECEIVING)
+        assert shows()
 
     def test_an_auditor_has_no_buttons(self, cast: Cast, book: Volume) -> None:
         page = browser_of(cast.auditor).get(reverse("storage:pool", args=[book.pool.uuid])).content.decode()
