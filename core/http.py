@@ -22,8 +22,13 @@ def signed_in(request: HttpRequest) -> User:
 
 
 def typed(query: Mapping[str, str], name: str, *, most: int = 100) -> str:
-    """One line of what was typed into a search field. Control characters go: PostgreSQL refuses NUL."""
-    letters = (letter if letter.isprintable() else " " for letter in query.get(name, "")[: 10 * most])
+    """One line of what was typed into a search field, blank where it is not there."""
+    return one_line(query.get(name, ""), most=most)
+
+
+def one_line(text: str, *, most: int = 100) -> str:
+    """What to search for, at most `most` characters. Control characters go: PostgreSQL refuses NUL."""
+    letters = (letter if letter.isprintable() else " " for letter in text[: 10 * most])
     return " ".join("".join(letters).split())[:most]
 
 

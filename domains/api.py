@@ -9,7 +9,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 from ninja import Field, Query, Router, Schema
 
-from core.http import signed_in
+from core.http import one_line, signed_in
 from domains import listing, machine
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 
@@ -143,7 +143,7 @@ class Filters(Schema):
 def domains(request: HttpRequest, filters: Annotated[Filters, Query()]) -> dict[str, Any]:
     """One page of the machines that you may see."""
     wanted = listing.Wanted(
-        search=listing.searchable(filters.q),
+        search=one_line(filters.q, most=listing.MAX_SEARCH),
         state=filters.state or "",
         host=filters.host,
         team=filters.team,

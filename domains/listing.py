@@ -8,7 +8,6 @@ its rows are read.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -21,6 +20,7 @@ from django.db.models import Count, F, OrderBy, Q
 
 from accounts.models import Team, User
 from accounts.permissions import Verb
+from core.http import typed
 from domains.models import Domain, DomainNic, DomainQuerySet, DomainState
 from hosts.models import Host
 
@@ -59,7 +59,7 @@ class Wanted:
         sort = query.get("sort", "")
         state = query.get("state", "")
         return cls(
-            search=searchable(query.get("q", "")),
+            search=typed(query, "q", most=MAX_SEARCH),
             state=state if state in DomainState.values else "",
             host=_uuid(query.get("host", "")),
             team=_number(query.get("team", "")),
@@ -183,14 +183,6 @@ def _order(sort: str) -> list[OrderBy | str]:
         # All of it turned round, so that an index is read backwards instead of sorting.
         return [F(column).desc(nulls_last=True), "-name", "-pk"]
     return [F(column).asc(nulls_last=True), "name", "pk"]
-
-
-def searchable(text: str) -> str:
-    """Without control characters (PostgreSQL refuses NUL) and no longer than anybody types."""
-    printable = "".join(
-        " " if unicodedata.category(sign)[0] == "C" else sign for sign in text[: 10 * MAX_SEARCH]
-    )
-    return " ".join(printable.split())[:MAX_SEARCH]
 
 
 def _uuid(text: str) -> UUID | None:

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from accounts.permissions import Verb
+from core.http import one_line
 from operations.models import ACTIVE, Operation
 from storage import usage
 from storage.labels import MAX_LABEL
@@ -85,8 +86,7 @@ def find_volume(user: User, uuid: UUID, *, verb: Verb = Verb.STORAGE_VIEW) -> Vo
 def volumes(pool: Pool, *, text: str = "", kind: str = "") -> VolumeQuerySet:
     """The pool's volumes, also those being made; `text` is part of a label or name."""
     rows: VolumeQuerySet = pool.volumes.filter(gone_at=None)
-    # PostgreSQL takes no NUL in text.
-    if text := text.replace("\0", "").strip()[:MAX_LABEL]:
+    if text := one_line(text, most=MAX_LABEL):
         rows = rows.filter(Q(label__icontains=text) | Q(name__icontains=text))
     if kind in VolumeKind.values:
         rows = rows.filter(kind=kind)
