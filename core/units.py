@@ -1,6 +1,5 @@
 """Sizes as people write and read them. Bytes are int; MiB and GiB are powers of 1,024 (IEC 80000-13)."""
 
-KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
 TIB = 1024**4

@@ -8,9 +8,7 @@ from uuid import UUID
 
 from accounts.models import User
 from accounts.permissions import Verb
-from operations.models import ACTIVE, Operation, OperationQuerySet, OperationState
-
-ENDED = tuple(state for state in OperationState if state not in ACTIVE)
+from operations.models import Operation, OperationQuerySet, OperationState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

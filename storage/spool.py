@@ -43,14 +43,6 @@ def begin(upload: UUID) -> None:
     os.close(os.open(path_of(upload), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
-def size_of(upload: UUID) -> int:
-    """How many bytes are here. Raises Missing."""
-    try:
-        return path_of(upload).stat().st_size
-    except FileNotFoundError:
-        raise Missing(upload) from None
-
-
 def drop(upload: UUID) -> None:
     """Delete its file, where there is one."""
     path_of(upload).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import { say } from "./messages.js";
 const SENT_BACK = [409, 422]; // a form returned with its errors
 const agreed = new WeakSet();
 
-export function ask({ title, words, button }) {
+function ask({ title, words, button }) {
   const dialog = document.getElementById("confirm");
   dialog.querySelector("#confirm-title").textContent = title;
   dialog.querySelector("#confirm-words").textContent = words;

@@ -7,7 +7,7 @@ const UNITS = [
   ["s", 1],
 ];
 
-export function since(seconds) {
+function since(seconds) {
   if (seconds < 2) return "just now";
   const [unit, size] = UNITS.find(([, size]) => seconds >= size);
   return `${Math.floor(seconds / size)} ${unit} ago`;

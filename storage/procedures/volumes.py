@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import Conflict
-from core.units import MIB
 from hosts.connections import Hypervisor, borrow
 from hypervisor.errors import NotFound
 from hypervisor.facts import VolumeFacts
@@ -18,9 +17,6 @@ from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage import inventory, qcow2
 from storage.models import Volume
-
-# An empty qcow2 image takes 200 KiB; the pool's own reading, once a minute, is soon enough for that.
-WORTH_A_LOOK_BYTES = MIB
 
 
 def find(volume: UUID) -> Volume:
