@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 
 from core.errors import InvalidInput, PanelError, TargetBusy
@@ -19,6 +19,11 @@ API_PREFIX = "/api/"
 def signed_in(request: HttpRequest) -> User:
     """The person, for views behind the sign-in door: the middleware has turned strangers away."""
     return cast("User", request.user)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: all that was posted, even if it is nothing; None where the form is only shown."""
+    return request.POST if request.method == "POST" else None
 
 
 def typed(query: Mapping[str, str], name: str, *, most: int = 100) -> str:

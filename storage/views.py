@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import InvalidInput
-from core.http import idempotency_key, signed_in
+from core.http import idempotency_key, posted, signed_in
 from core.units import GIB
 from operations.models import Operation
 from storage import actions, listing
@@ -81,11 +81,11 @@ def volume(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def new_volume(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """A new, empty disk in this pool."""
     found = _pool(request, uuid, Verb.STORAGE_MANAGE)
-    form = NewVolume(request.POST or None)
-    if request.method == "POST" and form.is_valid() and _create(request, found, form):
+    form = NewVolume(posted(request))
+    if form.is_valid() and _create(request, found, form):
         return redirect(found.get_absolute_url())
     context = {"form": form, "pool": found, "key": idempotency_key(request) or uuid4()}
-    return render(request, "storage/new_volume.html", context, status=422 if form.is_bound else 200)
+    return render(request, "storage/new_volume.html", context, status=422 if form.errors else 200)
 
 
 def _create(request: HttpRequest, pool: Pool, form: NewVolume) -> bool:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import actions
 from accounts.forms import OwnPasswordForm, TokenForm
 from core.errors import InvalidInput
-from core.http import signed_in
+from core.http import posted, signed_in
 
 
 @require_safe
@@ -37,8 +37,8 @@ def _page(request: HttpRequest, form: Form, *, fresh: str = "", status: int = 20
 def password(request: HttpRequest) -> HttpResponse:
     """Change it; the old one is asked for, and this login lives on."""
     user = signed_in(request)
-    form = OwnPasswordForm(request.POST or None, user=user)
-    if request.method == "POST" and form.is_valid():
+    form = OwnPasswordForm(posted(request), user=user)
+    if form.is_valid():
         try:
             actions.change_own_password(
                 actor=user,

@@ -15,7 +15,7 @@ from accounts.models import Membership, Team, User
 from accounts.permissions import Role, Verb
 from accounts.scoping import require
 from core.errors import InvalidInput
-from core.http import signed_in, typed
+from core.http import posted, signed_in, typed
 
 PER_PAGE = 50
 ROOM = {"nav_room": "people"}
@@ -41,8 +41,8 @@ def new(request: HttpRequest) -> HttpResponse:
     """Somebody new, with a first password to be handed over."""
     user = signed_in(request)
     require(user, Verb.ACCOUNT_MANAGE)
-    form = PersonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = PersonForm(posted(request))
+    if form.is_valid():
         try:
             person = actions.create_person(
                 actor=user,
@@ -65,8 +65,8 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     user = signed_in(request)
     require(user, Verb.ACCOUNT_MANAGE)
     someone = get_object_or_404(User, pk=pk)
-    form = RoleForm(request.POST or None, initial={"role": someone.role, "active": someone.is_active})
-    if request.method == "POST" and form.is_valid():
+    form = RoleForm(posted(request), initial={"role": someone.role, "active": someone.is_active})
+    if form.is_valid():
         actions.change_person(
             actor=user,
             person=someone,

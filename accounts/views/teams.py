@@ -13,7 +13,7 @@ from accounts.models import Membership, Team
 from accounts.permissions import Role, Verb
 from accounts.scoping import require
 from core.errors import InvalidInput
-from core.http import signed_in
+from core.http import posted, signed_in
 
 ROOM = {"nav_room": "people"}
 
@@ -23,8 +23,8 @@ def new(request: HttpRequest) -> HttpResponse:
     """A name is all it takes; members come next."""
     user = signed_in(request)
     require(user, Verb.ACCOUNT_MANAGE)
-    form = TeamForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = TeamForm(posted(request))
+    if form.is_valid():
         try:
             made = actions.create_team(actor=user, name=form.cleaned_data["name"])
         except InvalidInput as problem:
@@ -41,8 +41,8 @@ def team(request: HttpRequest, pk: int) -> HttpResponse:
     user = signed_in(request)
     require(user, Verb.ACCOUNT_MANAGE)
     found = get_object_or_404(Team, pk=pk)
-    form = MemberForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = MemberForm(posted(request))
+    if form.is_valid():
         actions.set_member(
             actor=user,
             team=found,

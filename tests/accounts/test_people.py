@@ -69,6 +69,10 @@ class TestPeople:
         assert words in answer.content.decode()
         assert not User.objects.filter(username=username).exclude(username="operator").exists()
 
+    def test_an_empty_form_is_refused_too(self, superuser: Client) -> None:
+        for page in ("/account/people/new", "/account/teams/new", "/account/password"):
+            assert superuser.post(page).status_code == 422
+
     def test_who_is_shut_out_is_out_at_once(self, cast: Cast, superuser: Client, operator: Client) -> None:
         superuser.post(f"/account/people/{cast.operator.pk}/", {"role": "operator"})
 

@@ -218,6 +218,9 @@ class TestANewDisk:
         assert words in answer.content.decode()
         assert not Volume.objects.exists()
 
+    def test_nothing_at_all_is_wrong_too(self, operator: Client, shelf: Pool) -> None:
+        assert operator.post(f"/storage/pools/{shelf.uuid}/new/").status_code == 422
+
     def test_over_rest(self, operator: Client, shelf: Pool, settings: Any) -> None:
         path = f"/api/v1/storage/pools/{shelf.uuid}/volumes"
         body = {"label": "data", "capacity_bytes": 10 * 2**60}
