@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import User
 from accounts.permissions import Verb
@@ -22,6 +23,7 @@ MOST_ACTIVE = 50
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def list_(request: HttpRequest) -> HttpResponse:
     """What waits and runs, then what has ended, newest first."""
     user = signed_in(request)
