@@ -57,7 +57,6 @@ def show_error(request: HttpRequest, error: PanelError, *, status: int) -> HttpR
     """A page that says what happened; a message for the corner where htmx asked, problem details for REST."""
     if request.path.startswith(API_PREFIX):
         return problem(error, status=status)
-    # Without HtmxMiddleware, too: an error may come from a middleware before it.
     if request.headers.get("HX-Request") != "true":
         return render(request, "core/error.html", {"error": error}, status=status)
     response = render(request, "core/_error.html", {"error": error}, status=status)

@@ -18,7 +18,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
-    "django_htmx",
     "axes",
     "core",
     "accounts",
@@ -46,7 +45,6 @@ MIDDLEWARE = [
     "accounts.middleware.sign_in_required",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "core.middleware.say_errors",
     "axes.middleware.AxesMiddleware",
 ]
