@@ -1,21 +1,13 @@
 """Secrets: one file each, readable by the owner alone, made once and never written again."""
 
-import base64
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-
-def _fernet_key() -> str:
-    """32 random bytes in URL-safe base64, as the Fernet specification wants its key."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-
-
 MAKERS: dict[str, Callable[[], str]] = {
     "django_secret_key": lambda: secrets.token_urlsafe(64),
     "redis_password": lambda: secrets.token_urlsafe(48),
-    "fernet_key": _fernet_key,
 }
 
 
