@@ -29,6 +29,8 @@ from tests.operations.toys import Toy
 
 # What the panel promises: an operation whose worker was killed has ended right after this time at the latest.
 PROMISE_S = 45.0
+# By this name PostgreSQL knows the crew's connections (libpq reads PGAPPNAME).
+CREW = "crew"
 
 
 class Crew:
@@ -120,7 +122,7 @@ class Crew:
             return subprocess.Popen(
                 command,
                 cwd=settings.BASE_DIR,
-                env=os.environ | given,
+                env=os.environ | given | {"PGAPPNAME": CREW},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -156,12 +158,16 @@ def dead_redis() -> Iterator[None]:
 
 
 def cut_database_lines() -> None:
-    """End every connection that others have; SQLite has none, there the file is locked for a moment instead."""
+    """End every connection of the crew's; SQLite has none, there the file is locked for a moment instead.
+
+    Not those of this process: its pool would have to find out which of its own are dead, in the middle of a later test.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND application_name = %s",
+                [CREW],
             )
         return
     with transaction.atomic():  # begins with the write lock (transaction_mode IMMEDIATE)
