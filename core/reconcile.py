@@ -74,7 +74,7 @@ def reconcile(
         manager.bulk_update(changed, sorted(changed_columns), batch_size=500)
     # Another writer may have been faster with the same row: then it is there, which is all that is wanted.
     manager.bulk_create(added, batch_size=500, ignore_conflicts=True)
-    rows.model._default_manager.filter(pk__in=present).update(seen_at=Now(), gone_at=None)
+    manager.filter(pk__in=present).update(seen_at=Now(), gone_at=None)
     manager.filter(pk__in=[row.pk for row in gone]).update(gone_at=Now())
     return Changes(added=added, changed=changed, gone=gone)
 
