@@ -31,8 +31,8 @@ LAST_WORDS = 15
 
 def up(layout: Layout, *, detach: bool, with_hypervisor: bool) -> None:
     """Bring the panel up and stay beside it, or leave it in the background. Safe to repeat."""
-    # systemd's stop and a closed terminal ask for the same as Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # systemd's stop and a closed terminal ask for the same as Ctrl-C, which a shell's background job would ignore.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     layout.make_folders()
     with lock.held(layout.run / "up.lock"):
