@@ -10,9 +10,8 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 django_site = get_asgi_application()
 
 from kvmpanel.routing import build  # noqa: E402  (models may be imported only after the site is set up)
-from kvmpanel.threads import WarmThreads  # noqa: E402
 
-application = build(WarmThreads(django_site))
+application = build(django_site)
 
 # What is loaded by now stays for ever. Without this the collector walks all of it again and again: 50 ms of standstill
 # each time, in the middle of somebody's page.
