@@ -9,20 +9,25 @@ from django.db import models
 
 from accounts.scoping import Permitted
 from core.models import Observed
+from core.sealed import SealedTextField
 
 
 class HostState(models.TextChoices):
-    """Whether the watcher has a live connection. NEW: it never had one."""
+    """Whether the watcher has a live connection. NEW: it never had one. BLOCKED: only a person can mend it."""
 
     NEW = "new", "Not seen yet"
     UP = "up", "Up"
     DOWN = "down", "Unreachable"
+    BLOCKED = "blocked", "Blocked"
 
 
 class Transport(models.TextChoices):
     """How the host's libvirt daemon is reached; the values are those of `hypervisor.uri.Transport`."""
 
     LOCAL = "local", "This machine"
+    SSH = "ssh", "SSH"
+    TLS = "tls", "TLS"
+    TCP = "tcp", "TCP without encryption"
 
 
 class HostQuerySet(Permitted):
@@ -41,7 +46,18 @@ class Host(Observed):
     # Owned: people write these.
     name = models.CharField(max_length=80, unique=True)
     transport = models.CharField(max_length=8, choices=Transport.choices, default=Transport.LOCAL)
+    address = models.CharField(max_length=253, blank=True)
+    port = models.PositiveIntegerField(null=True, blank=True)
+    username = models.CharField(max_length=32, blank=True)
     socket = models.CharField(max_length=200, blank=True)
+    # TCP has no sign-in and no encryption: somebody said "yes, all the same", then.
+    insecure_since = models.DateTimeField(null=True, blank=True)
+    # Other hosts send migrating machines here; blank: to `address`.
+    migration_address = models.CharField(max_length=253, blank=True)
+    description = models.TextField(blank=True)
+    labels = models.JSONField(default=list, blank=True)
+    cpu_overcommit = models.FloatField(default=4.0)
+    memory_overcommit = models.FloatField(default=1.0)
     maintenance = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -66,6 +82,17 @@ class Host(Observed):
     virtualized_by = models.CharField(max_length=64, blank=True)
     uefi = models.BooleanField(default=False)
     latency_ms = models.FloatField(null=True)
+    down_since = models.DateTimeField(null=True)
+    # A list of {"id", "cpus", "memory_mib", "memory_free_mib"}, and of {"size_kib", "total", "free"}.
+    numa_cells = models.JSONField(default=list)
+    hugepages = models.JSONField(default=list)
+    # Sums over its machines, kept by domains.inventory so that no page has to count.
+    domains_total = models.PositiveIntegerField(default=0)
+    domains_running = models.PositiveIntegerField(default=0)
+    vcpus_running = models.PositiveIntegerField(default=0)
+    memory_running_mib = models.PositiveIntegerField(default=0)
+    # Share of all CPUs in use, from the last two samples; None while unknown.
+    cpu_percent = models.FloatField(null=True)
 
     objects = HostQuerySet.as_manager()
 
@@ -84,3 +111,69 @@ class Host(Observed):
     def memory_used_mib(self) -> int:
         """What isn't free."""
         return max(0, self.memory_mib - self.memory_free_mib)
+
+
+class Credentials(models.Model):
+    """What the panel proves itself with, and what it knows the host by. Secrets are sealed and never shown again."""
+
+    host = models.OneToOneField(Host, on_delete=models.CASCADE, related_name="credentials")
+    # SSH: the panel's own key pair for this host (OpenSSH format), and the host's key as "TYPE BASE64".
+    ssh_private_key = SealedTextField(blank=True)
+    ssh_public_key = models.TextField(blank=True)
+    host_key = models.TextField(blank=True)
+    # TLS, as PEM.
+    ca_certificate = models.TextField(blank=True)
+    client_certificate = models.TextField(blank=True)
+    client_key = SealedTextField(blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"credentials of {self.host_id}"
+
+
+class CheckState(models.TextChoices):
+    """How one check of a host ended."""
+
+    WAITING = "waiting", "Waiting"
+    RUNNING = "running", "Checking"
+    PASSED = "passed", "Good"
+    WARNING = "warning", "Look at this"
+    FAILED = "failed", "Failed"
+    SKIPPED = "skipped", "Not checked"
+
+
+class HostCheck(models.Model):
+    """One check of a host as it last ended; `key` names the check, `fix` is what to do, line by line."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="checks")
+    key = models.CharField(max_length=32)
+    position = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=8, choices=CheckState.choices, default=CheckState.WAITING)
+    detail = models.TextField(blank=True)
+    fix = models.TextField(blank=True)
+    checked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "key"], name="one_check_per_host_and_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.host_id}"
+
+
+class HostEvent(models.Model):
+    """Something that happened to a host: it came, went, was changed. Old ones are thrown away."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    kind = models.CharField(max_length=32)
+    text = models.TextField()
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-pk"]
+        indexes: ClassVar = [models.Index(fields=["host", "-at"], name="host_event_newest")]
+
+    def __str__(self) -> str:
+        return self.text

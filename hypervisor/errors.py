@@ -9,6 +9,7 @@
     ├── Busy                     another job holds the object: try again soon
     ├── NoSpace                  the host's storage is full: free some, then try again
     ├── AccessDenied             the daemon or the file system said no: the host needs mending
+    │   └── NotWhoItWas          host key or certificate is not the expected one: a person must look
     ├── Unsupported              this host cannot do that: do not offer it here
     ├── Invalid                  what was asked for makes no sense: mend the request
     └── Refused                  not in the object's present state: show it
@@ -65,6 +66,10 @@ class NoSpace(HypervisorError):
 
 class AccessDenied(HypervisorError):
     """The daemon or the host's file system does not let us."""
+
+
+class NotWhoItWas(AccessDenied):
+    """The host could not prove that it is the one the panel was told to trust. Never accepted without a person."""
 
 
 class Unsupported(HypervisorError):

@@ -49,6 +49,11 @@ class Environment(BaseSettings):
         return self.secret("django_secret_key")
 
     @cached_property
+    def sealing_keys(self) -> list[str]:
+        """The keys of `core.sealed`, the one that seals first."""
+        return self.secret("sealing_keys").split()
+
+    @cached_property
     def redis(self) -> str:
         """REDIS_URL, or the private Redis on its unix socket."""
         if self.redis_url:

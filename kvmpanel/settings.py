@@ -8,6 +8,7 @@ from kvmpanel.logs import configure_logging
 
 DEBUG = env.debug
 SECRET_KEY = env.secret_key
+SEALING_KEYS = env.sealing_keys
 ALLOWED_HOSTS = env.allowed_hosts
 CSRF_TRUSTED_ORIGINS = env.origins
 

@@ -1,5 +1,6 @@
 """Secrets: one file each, readable by the owner alone, made once and never written again."""
 
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from pathlib import Path
 MAKERS: dict[str, Callable[[], str]] = {
     "django_secret_key": lambda: secrets.token_urlsafe(64),
     "redis_password": lambda: secrets.token_urlsafe(48),
+    # What core.sealed encrypts with: a Fernet key.
+    "sealing_keys": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
 }
 
 

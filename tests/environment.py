@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import os
 import secrets
 import shutil
@@ -24,6 +25,7 @@ def _prepare() -> None:
         (STATE / name).mkdir(mode=0o700)
     for name in ("django_secret_key", "redis_password"):
         (STATE / "secrets" / name).write_text(secrets.token_urlsafe(32))
+    (STATE / "secrets" / "sealing_keys").write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     os.environ["PANEL_STATE_DIR"] = str(STATE)
     os.environ.pop("DATABASE_URL", None)
     os.environ.pop("REDIS_URL", None)

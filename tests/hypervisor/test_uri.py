@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypervisor.errors import Invalid, Unsupported
+from hypervisor.errors import Invalid
 from hypervisor.uri import Address, Transport, build_uri
 
 
@@ -82,9 +82,9 @@ class TestRemote:
         with pytest.raises(Invalid):
             Address(transport=Transport.TCP, hostname="kvm1", socket="/run/a")
 
-    def test_cannot_be_used_yet(self) -> None:
-        with pytest.raises(Unsupported):
-            build_uri(Address(transport=Transport.TLS, hostname="kvm1"))
+    def test_needs_credentials_over_ssh_and_tls(self) -> None:
+        with pytest.raises(Invalid):
+            Address(transport=Transport.TLS, hostname="kvm1")
 
 
 @given(socket=st.text(max_size=120))

@@ -27,7 +27,7 @@ class TestSecrets:
         secrets.ensure(tmp_path)
 
         assert first == {file.name: file.read_text() for file in tmp_path.iterdir()}
-        assert set(first) == {"django_secret_key", "redis_password"}
+        assert set(first) == {"django_secret_key", "redis_password", "sealing_keys"}
         assert all(file.stat().st_mode & 0o777 == 0o600 for file in tmp_path.iterdir())
         assert len(set(first.values())) == len(first)
 
