@@ -14,8 +14,10 @@ class Verb(StrEnum):
     DOMAIN_CONSOLE = "domain.console"
     DOMAIN_EDIT = "domain.edit"
     DOMAIN_DELETE = "domain.delete"
+    DOMAIN_MIGRATE = "domain.migrate"
     HOST_VIEW = "host.view"
     HOST_MANAGE = "host.manage"
+    HOST_INSECURE = "host.insecure"
     STORAGE_VIEW = "storage.view"
     STORAGE_MANAGE = "storage.manage"
     NETWORK_VIEW = "network.view"
@@ -48,7 +50,7 @@ _VIEW = frozenset({v for v in Verb if v.value.endswith(".view")})
 
 ALLOWED: dict[Role, frozenset[Verb]] = {
     Role.SUPERUSER: frozenset(Verb),
-    Role.OPERATOR: frozenset(Verb) - {Verb.ACCOUNT_MANAGE, Verb.AUDIT_VIEW},
+    Role.OPERATOR: frozenset(Verb) - {Verb.ACCOUNT_MANAGE, Verb.AUDIT_VIEW, Verb.HOST_INSECURE},
     Role.AUDITOR: _VIEW,
     Role.REQUESTER: frozenset(),
     Role.TEAM_LEAD: _USE | {Verb.DOMAIN_EDIT, Verb.DOMAIN_DELETE, Verb.OPERATION_CANCEL},
