@@ -7,11 +7,12 @@ class DomainsConfig(AppConfig):
     def ready(self) -> None:
         """Make the live pieces known, the page of a machine, and which volumes machines use."""
         import domains.live  # noqa: F401
+        from domains.models import Domain
         from domains.usage import cards_in, machines_with
         from networks import plugged
         from operations import targets
         from storage import usage
 
-        targets.register("domain", page="domains:detail", words="virtual machine")
+        targets.register(Domain, page="domains:detail", words="virtual machine")
         usage.register_user(machines_with)
         plugged.register(cards_in)

@@ -5,5 +5,9 @@ class HostsConfig(AppConfig):
     name = "hosts"
 
     def ready(self) -> None:
-        """Register the live pieces."""
+        """Register the live pieces, and the page of a host."""
         import hosts.live  # noqa: F401
+        from hosts.models import Host
+        from operations import targets
+
+        targets.register(Host, page="hosts:detail", words="host")

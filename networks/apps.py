@@ -7,6 +7,7 @@ class NetworksConfig(AppConfig):
     def ready(self) -> None:
         """Make the live pieces known, and where networks have their pages."""
         import networks.live  # noqa: F401
+        from networks.models import Network
         from operations import targets
 
-        targets.register("network", page="networks:detail", words="network")
+        targets.register(Network, page="networks:detail", words="network")

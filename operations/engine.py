@@ -13,12 +13,14 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
+from accounts.models import User
+from accounts.scoping import allowed
 from core.errors import Conflict, Forbidden
-from operations import journal
+from operations import journal, targets
 from operations.failures import Failure, explain
 from operations.heartbeat import Heartbeat
 from operations.models import Operation, OperationState, OperationStep, StepState
-from operations.procedures import Step, on_settled, steps_of
+from operations.procedures import Step, on_settled, steps_of, verb_of
 from operations.run import Cancelled, Run
 
 log = structlog.get_logger(__name__)
@@ -92,8 +94,17 @@ def _check_sane(operation: Operation) -> None:
         raise Conflict(
             "Every worker that took this died at it.", fix="Tell your operator; the logs tell more."
         )
-    if operation.actor is not None and not operation.actor.is_active and not operation.committed:
+    if operation.actor is not None and not operation.committed:
+        _check_still_allowed(operation, operation.actor)
+
+
+def _check_still_allowed(operation: Operation, actor: User) -> None:
+    """A right may be taken back while an operation waits; messages may be forged: the worker asks again."""
+    if not actor.is_active:
         raise Forbidden("The person who asked for this may not sign in any more.")
+    thing = targets.find(operation.target_kind, operation.target_id)
+    if not allowed(actor, verb_of(operation.kind), thing):
+        raise Forbidden("The person who asked for this may not do it any more.")
 
 
 def _advance(operation: Operation, pairs: Pairs) -> None:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from accounts.permissions import Verb
+
 if TYPE_CHECKING:
     from operations.run import Run
 
@@ -42,16 +44,21 @@ Procedure = Callable[[dict[str, Any]], Sequence[Step]]
 Settled = Callable[["Run", bool], None]
 
 _procedures: dict[str, Procedure] = {}
+_verbs: dict[str, Verb] = {}
 _settled: dict[str, Settled] = {}
 
 
-def procedure(kind: str) -> Callable[[Procedure], Procedure]:
-    """Register the function that turns an operation's params into its steps; the same params give the same steps."""
+def procedure(kind: str, *, verb: Verb) -> Callable[[Procedure], Procedure]:
+    """Register the function that turns an operation's params into its steps; the same params give the same steps.
+
+    `verb` is what its person must be allowed to do, to the operation's target, when a worker begins.
+    """
 
     def register(function: Procedure) -> Procedure:
         if kind in _procedures:
             raise ValueError(f"procedure {kind!r} is registered twice")
         _procedures[kind] = function
+        _verbs[kind] = verb
         return function
 
     return register
@@ -70,6 +77,11 @@ def settled(kind: str) -> Callable[[Settled], Settled]:
 def steps_of(kind: str, params: dict[str, Any]) -> Sequence[Step]:
     """The steps. Raises KeyError for a kind that no room registered."""
     return _procedures[kind](params)
+
+
+def verb_of(kind: str) -> Verb:
+    """The right that this kind of operation needs. Raises KeyError for a kind that no room registered."""
+    return _verbs[kind]
 
 
 def on_settled(kind: str) -> Settled | None:

@@ -1,17 +1,28 @@
-"""Where the thing that an operation is about has its page. The rooms above say it when they are loaded."""
+"""What kinds of things operations are about, and where these have their pages. The rooms above say it when they are
+loaded."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from django.db import models
 from django.urls import reverse
 
 _pages: dict[str, tuple[str, str]] = {}
+_models: dict[str, type[models.Model]] = {}
 
 
-def register(kind: str, *, page: str, words: str) -> None:
-    """Say that things of `kind` (their model's name) are called `words` and have the page `page` (of a UUID)."""
+def register(model: type[models.Model], *, page: str, words: str) -> None:
+    """Say that things of `model`, which has a `uuid`, are called `words` and have the page `page` (of a UUID)."""
+    kind = model._meta.model_name or ""
     _pages[kind] = (page, words)
+    _models[kind] = model
+
+
+def find(kind: str, key: UUID) -> models.Model | None:
+    """The thing itself; None where it is gone or its kind unknown."""
+    model = _models.get(kind)
+    return None if model is None else model._default_manager.filter(uuid=key).first()
 
 
 def address(kind: str, key: UUID) -> str:

@@ -8,6 +8,7 @@ class StorageConfig(AppConfig):
         """Make the live pieces known, and where volumes and pools have their pages."""
         import storage.live  # noqa: F401
         from operations import targets
+        from storage.models import Pool, Volume
 
-        targets.register("pool", page="storage:pool", words="storage pool")
-        targets.register("volume", page="storage:volume", words="volume")
+        targets.register(Pool, page="storage:pool", words="storage pool")
+        targets.register(Volume, page="storage:volume", words="volume")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from accounts.permissions import Verb
 from core.errors import Conflict
 from core.events import publish
 from domains import blueprints
@@ -105,7 +106,7 @@ class Verify(Step):
             raise Conflict(f"It was started, and is {domain.get_state_display().lower()} now.")
 
 
-@procedure("domain.create")
+@procedure("domain.create", verb=Verb.DOMAIN_CREATE)
 def create(params: dict[str, Any]) -> Sequence[Step]:
     """The steps for a `Plan`."""
     plan = Plan.from_params(params)

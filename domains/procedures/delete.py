@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from accounts.permissions import Verb
 from domains import inventory
 from domains.procedures.steps import host_of
 from hosts.connections import borrow
@@ -56,7 +57,7 @@ class Forget(Step):
         inventory.record_gone(host_of(run.params), UUID(run.params["domain"]))
 
 
-@procedure("domain.delete")
+@procedure("domain.delete", verb=Verb.DOMAIN_DELETE)
 def delete(params: dict[str, Any]) -> Sequence[Step]:
     """Disks go after the definition: a machine without disks is worse than disks without a machine."""
     volumes = [DeleteVolume(UUID(volume)) for volume in params["volumes"]]

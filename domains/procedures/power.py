@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from accounts.permissions import Verb
 from domains.power import PowerVerb
 from domains.procedures.steps import domain_on_host, refresh
 from hosts.connections import Hypervisor
@@ -58,7 +59,7 @@ class Power(Step):
 
 
 def _register(verb: PowerVerb) -> None:
-    @procedure(f"domain.{verb}")
+    @procedure(f"domain.{verb}", verb=Verb.DOMAIN_POWER)
     def steps(params: dict[str, Any]) -> Sequence[Step]:
         return [Power(verb)]
 

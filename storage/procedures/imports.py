@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts.permissions import Verb
 from core.errors import Conflict
 from core.events import publish
 from core.units import human_bytes
@@ -91,7 +92,7 @@ class Summed(io.BufferedReader):
         return self._sum.hexdigest()
 
 
-@procedure("volume.import")
+@procedure("volume.import", verb=Verb.STORAGE_MANAGE)
 def store(params: dict[str, Any]) -> Sequence[Step]:
     """The volume comes to be, then its bytes."""
     volume, upload = UUID(params["volume"]), UUID(params["upload"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from accounts.permissions import Verb
 from core.errors import Conflict
 from hosts.connections import borrow
 from operations.procedures import Step, procedure
@@ -33,7 +34,7 @@ class RefreshPool(Step):
         run.log(f"{len(volumes)} volumes.")
 
 
-@procedure("pool.refresh")
+@procedure("pool.refresh", verb=Verb.STORAGE_MANAGE)
 def refresh(params: dict[str, Any]) -> Sequence[Step]:
     """One pool."""
     return [RefreshPool(params["pool"])]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from accounts.permissions import Verb
 from core.errors import Conflict
 from hosts.connections import Hypervisor, borrow
 from hypervisor.errors import NotFound
@@ -148,13 +149,13 @@ def forget(hypervisor: Hypervisor, volume: Volume) -> None:
         inventory.record_pool(volume.pool.host, hypervisor.read_pool(volume.pool.uuid))
 
 
-@procedure("volume.create")
+@procedure("volume.create", verb=Verb.STORAGE_MANAGE)
 def create(params: dict[str, Any]) -> Sequence[Step]:
     """One volume."""
     return [CreateVolume(UUID(params["volume"]))]
 
 
-@procedure("volume.delete")
+@procedure("volume.delete", verb=Verb.STORAGE_MANAGE)
 def delete(params: dict[str, Any]) -> Sequence[Step]:
     """One volume, for ever."""
     volume = UUID(params["volume"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import User
+from accounts.permissions import Role
 from audit.models import Entry
 from core.errors import Conflict
 from operations import actions, engine, journal
@@ -138,6 +139,19 @@ class TestFailure:
         User.objects.filter(pk=cast.operator.pk).update(is_active=False)
         assert carry_out(operation).state == OperationState.FAILED
         assert toy.history() == []
+
+    def test_is_not_done_for_somebody_whose_right_was_taken_back(self, toy: Toy, cast: Cast) -> None:
+        operation = toy.ask(actor=cast.operator)
+        User.objects.filter(pk=cast.operator.pk).update(role=Role.AUDITOR)
+        ended = carry_out(operation)
+        assert (ended.state, toy.history()) == (OperationState.FAILED, [])
+        assert "may not do it" in ended.error
+
+    def test_is_taken_back_where_the_right_went_halfway(self, toy: Toy, cast: Cast) -> None:
+        operation = carry_out(toy.ask(actor=cast.operator, trouble={"do 1": "died"}, once=True))
+        User.objects.filter(pk=cast.operator.pk).update(role=Role.AUDITOR)
+        assert carry_on(operation).state == OperationState.FAILED
+        assert toy.effects() == []
 
 
 class TestRetry:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import OperationalError
 
 from accounts.models import User
+from accounts.permissions import Verb
 from core.errors import Conflict
 from hosts.models import Host
 from hypervisor.errors import NoSpace, OutcomeUnknown, Unreachable
@@ -86,7 +87,7 @@ def _trouble(run: Run, moment: str) -> None:
     raise Died if name == "died" else ERRORS[name]
 
 
-@procedure("toy.put")
+@procedure("toy.put", verb=Verb.HOST_MANAGE)
 def put(params: dict[str, Any]) -> Sequence[Step]:
     """`params["steps"]` files, from `params["no_return"]` on without a way back; `params["blind"]` can't look."""
     last, blind = params["no_return"], params.get("blind")
