@@ -1,0 +1,297 @@
+"""A connection to one host in a process of its own, which can be killed.
+
+libvirt has no time limit for connecting, and what a host answers is parsed by C code. So whoever must never wait for
+a host, or trust it, keeps the connection in a child that holds nothing: calls go over a socket pair, facts and events
+come back as `hypervisor.wire` has them. A deadline that is missed kills the child, and its ssh with it.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from uuid import UUID
+
+from hypervisor import events, wire
+from hypervisor.errors import Busy, HypervisorError, Unreachable
+from hypervisor.facts import DomainFacts, HostFacts, NetworkFacts, PoolFacts, VolumeFacts
+from hypervisor.uri import Address
+
+Value = TypeVar("Value")
+
+# Storage that doesn't answer says nothing of the host: it is left alone until it does, and the rest goes on.
+STORAGE_S: Final = 20.0
+_EVENTS: Final = {
+    kind.__name__: kind
+    for kind in (events.DomainEvent, events.NetworkEvent, events.PoolEvent, events.ConnectionClosed)
+}
+
+
+class Isolated:
+    """What the watcher and the checks ask of a host; the words are those of `hypervisor.driver.Hypervisor`.
+
+    Belongs to one thread. Every method raises HypervisorError; after an `Unreachable` only `close` makes sense.
+    """
+
+    def __init__(self, line: socket.socket, pidfd: int) -> None:
+        self._line = line
+        self._pidfd = pidfd
+        self._unpacker = wire.Unpacker()
+        self._listener: events.Listener | None = None
+        self._calls = 0
+        self._silent_storage: int | None = None
+        self._closed = False
+        # How long a call that takes several round trips may last.
+        self.deadline_s = 30.0
+
+    @classmethod
+    def open(
+        cls, address: Address, *, deadline_s: float, keepalive_interval_s: int = 5, keepalive_count: int = 2
+    ) -> Self:
+        """Connect within `deadline_s`. Raises `Unreachable` or `AccessDenied`."""
+        opened = cls(*_zygote.fork())
+        try:
+            opened._ask(
+                "open",
+                type(None),
+                address,
+                keepalive_interval_s,
+                keepalive_count,
+                deadline_s=deadline_s,
+                missed=f"It did not let us in within {deadline_s:.0f} s.",
+            )
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def close(self) -> None:
+        """End the child, whatever it is doing; closing twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        self._line.close()
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        os.close(self._pidfd)
+
+    def subscribe(self, listener: events.Listener) -> None:
+        """Call `listener` with every `Event` of this host, from within `wait` and the other methods here."""
+        self._listener = listener
+        self._ask("subscribe", type(None))
+
+    def wait(self, timeout_s: float, *, wake: int) -> None:
+        """Until an event was told, the descriptor `wake` can be read, or the time is up."""
+        if _readable([self._line.fileno(), wake], timeout_s, self._line.fileno()):
+            for message in self._received():
+                self._note(message)
+
+    def host_facts(self) -> HostFacts:
+        """Everything that is known about the host."""
+        return self._ask("host_facts", HostFacts)
+
+    def memory_free_mib(self, *, deadline_s: float) -> int:
+        """What the host could give to guests right now: one round trip."""
+        return self._ask("memory_free_mib", int, deadline_s=deadline_s)
+
+    def read_domain(self, uuid: UUID) -> DomainFacts:
+        """All that is known of one domain. Raises `NotFound`."""
+        return self._ask("read_domain", DomainFacts, uuid)
+
+    def read_domains(self) -> list[DomainFacts]:
+        """All domains that can be understood."""
+        return self._ask("read_domains", list[DomainFacts])
+
+    def list_networks(self) -> list[NetworkFacts]:
+        """All networks."""
+        return self._ask("list_networks", list[NetworkFacts])
+
+    def list_pools(self) -> list[PoolFacts]:
+        """All pools. Raises `Busy`, as the next two do, while the host's storage does not answer."""
+        return self._ask_storage("list_pools", list[PoolFacts])
+
+    def refresh_pool(self, pool: UUID) -> PoolFacts:
+        """Let libvirt look at the pool's directory again."""
+        return self._ask_storage("refresh_pool", PoolFacts, pool)
+
+    def list_volumes(self, pool: UUID) -> list[VolumeFacts]:
+        """All volumes of an active pool."""
+        return self._ask_storage("list_volumes", list[VolumeFacts], pool)
+
+    def _ask(
+        self,
+        name: str,
+        kind: type[Value],
+        *arguments: object,
+        deadline_s: float | None = None,
+        missed: str = "libvirtd on this host did not answer in time.",
+    ) -> Value:
+        number = self._send(name, arguments)
+        try:
+            return self._answer(number, kind, deadline_s or self.deadline_s)
+        except TimeoutError:
+            self.close()
+            raise Unreachable(missed) from None
+
+    def _ask_storage(self, name: str, kind: type[Value], *arguments: object) -> Value:
+        if self._silent_storage is None:
+            number = self._send(name, arguments)
+            try:
+                return self._answer(number, kind, STORAGE_S)
+            except TimeoutError:
+                self._silent_storage = number
+        raise Busy("Storage on this host does not answer.")
+
+    def _send(self, name: str, arguments: tuple[object, ...]) -> int:
+        self._calls += 1
+        try:
+            self._line.sendall(wire.pack([self._calls, name, *arguments]))
+        except OSError as error:
+            raise self._lost() from error
+        return self._calls
+
+    def _answer(self, number: int, kind: type[Value], deadline_s: float) -> Value:
+        """What the call gave. Raises TimeoutError, and what the call raised."""
+        ends = time.monotonic() + deadline_s
+        found: list[Any] | None = None
+        while found is None:
+            if not _readable([self._line.fileno()], ends - time.monotonic(), self._line.fileno()):
+                raise TimeoutError
+            for message in self._received():
+                if message[:2] in (["done", number], ["failed", number]):
+                    found = message
+                else:
+                    self._note(message)
+        try:
+            if found[0] == "failed":
+                raise _error(found[2:])
+            return wire.load(kind, found[2])
+        except (wire.Nonsense, LookupError) as error:
+            raise self._lost() from error
+
+    def _received(self) -> list[list[Any]]:
+        try:
+            data = self._line.recv(1024 * 1024)
+            if data:
+                return self._unpacker.feed(data)
+        except OSError as error:
+            raise self._lost() from error
+        except wire.Nonsense as error:
+            raise self._lost() from error
+        raise self._lost()
+
+    def _note(self, message: list[Any]) -> None:
+        """An event, or the late answer of storage."""
+        match message:
+            case ["event", str() as name, data] if name in _EVENTS and self._listener is not None:
+                try:
+                    self._listener(wire.load(_EVENTS[name], data))
+                except wire.Nonsense as error:
+                    raise self._lost() from error
+            case ["done" | "failed", int() as number, *_] if number == self._silent_storage:
+                self._silent_storage = None
+
+    def _lost(self) -> Unreachable:
+        self.close()
+        return Unreachable("The process that talks to this host ended; it is started anew.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Zygote:
+    """This process's own `hypervisor.isolated_zygote`, started with the first child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def fork(self) -> tuple[socket.socket, int]:
+        """The line to a new child, and its pidfd."""
+        with self._lock:
+            if self._control is not None:
+                try:
+                    return self._fork(self._control)
+                except OSError:
+                    self._control.close()
+            self._control = self._start()
+            return self._fork(self._control)
+
+    def _fork(self, control: socket.socket) -> tuple[socket.socket, int]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(control, [b"."], [theirs.fileno()])
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            ours.close()
+            raise ConnectionResetError
+        return ours, descriptors[0]
+
+    def _start(self) -> socket.socket:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        ours, theirs = socket.socketpair()
+        ours.settimeout(20)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hypervisor.isolated_zygote"],
+                cwd=Path(__file__).resolve().parents[1],
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                env=dict(_environment()),
+                start_new_session=True,
+            )
+        return ours
+
+
+def _environment() -> Iterator[tuple[str, str]]:
+    """Nothing of ours but the path: settings hold passwords, and libvirt's own variables would change what it does."""
+    yield "PATH", os.environ.get("PATH", os.defpath)
+    yield "LANG", "C.UTF-8"
+    yield "HOME", "/nonexistent"
+    yield "MALLOC_ARENA_MAX", "1"  # with an arena for each thread a child takes twice the memory
+
+
+def _readable(descriptors: list[int], timeout_s: float, wanted: int) -> bool:
+    """Whether `wanted` became readable, or broke, before the time was up or another of `descriptors` did."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return any(descriptor == wanted for descriptor, _ in poll.poll(max(0.0, timeout_s) * 1000))
+
+
+def _error(details: list[Any]) -> HypervisorError:
+    name, message, code, domain = details
+    kind = _errors().get(name, HypervisorError)
+    return kind(
+        wire.load(str, message), code=wire.load(int | None, code), domain=wire.load(int | None, domain)
+    )
+
+
+def _errors() -> dict[str, type[HypervisorError]]:
+    found = {HypervisorError.__name__: HypervisorError}
+    todo = [HypervisorError]
+    while todo:
+        for kind in todo.pop().__subclasses__():
+            found[kind.__name__] = kind
+            todo.append(kind)
+    return found
+
+
+_zygote: Final = _Zygote()
+os.register_at_fork(after_in_child=_zygote.__init__)  # type: ignore[misc]

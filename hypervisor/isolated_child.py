@@ -1,0 +1,121 @@
+"""The child of `hypervisor.isolated`: one connection, calls in, answers and events out.
+
+It holds no secret but the path of its host's credentials, and ends when the other side goes away, also while libvirt
+keeps a call waiting.
+"""
+
+import logging
+import os
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, get_type_hints
+from uuid import UUID
+
+from hypervisor import wire
+from hypervisor.driver import Hypervisor
+from hypervisor.errors import HypervisorError
+from hypervisor.events import Event
+from hypervisor.uri import Address
+
+_log = logging.getLogger(__name__)
+
+# What may be called, and in which part. Each part has a thread of its own: storage that hangs keeps only storage
+# waiting.
+HOST, STORAGE = "host", "storage"
+CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
+    call.__name__: (part, call)
+    for part, calls in {
+        HOST: (
+            Hypervisor.host_facts,
+            Hypervisor.memory_free_mib,
+            Hypervisor.read_domain,
+            Hypervisor.read_domains,
+            Hypervisor.list_networks,
+        ),
+        STORAGE: (Hypervisor.list_pools, Hypervisor.refresh_pool, Hypervisor.list_volumes),
+    }.items()
+    for call in calls
+}
+
+
+def serve(line: socket.socket) -> None:
+    """Answer until the other side closes `line`; does not return."""
+    try:
+        child = _Child(line)
+        unpacker = wire.Unpacker()
+        while data := line.recv(65536):
+            for message in unpacker.feed(data):
+                child.take(message)
+    except ConnectionError:
+        pass
+    finally:
+        os._exit(0)
+
+
+class _Child:
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self._sending = threading.Lock()
+        self._queues: dict[str, queue.SimpleQueue[list[Any]]] = {}
+        self._hypervisor: Hypervisor | None = None
+
+    def take(self, message: list[Any]) -> None:
+        """Let the part's thread do it."""
+        part, _ = CALLS.get(message[1], (HOST, None))
+        if part not in self._queues:
+            self._queues[part] = queue.SimpleQueue()
+            threading.Thread(target=self._work, args=[self._queues[part]], name=part, daemon=True).start()
+        self._queues[part].put(message)
+
+    def _work(self, todo: "queue.SimpleQueue[list[Any]]") -> None:
+        while True:
+            number, name, *arguments = todo.get()
+            try:
+                answer = ["done", number, self._call(name, arguments)]
+            except HypervisorError as error:
+                kind, text = type(error).__name__, str(error.message)
+                answer = ["failed", number, kind, text, error.code, error.domain]
+            except Exception:
+                _log.exception("%s could not be understood", name)
+                text = "What this host said could not be understood; the watcher's log says more."
+                answer = ["failed", number, HypervisorError.__name__, text, None, None]
+            self._send(answer)
+
+    def _call(self, name: str, arguments: list[Any]) -> object:
+        if name == "open":
+            address, interval_s, count = arguments
+            self._hypervisor = Hypervisor.open(
+                wire.load(Address, address), keepalive_interval_s=interval_s, keepalive_count=count
+            )
+            return None
+        if self._hypervisor is None:
+            raise HypervisorError("There is no connection yet.")
+        if name == "subscribe":
+            self._hypervisor.subscribe(self._tell)
+            return None
+        _, call = CALLS[name]
+        kinds = _kinds(name)
+        return call(
+            self._hypervisor, *(wire.load(kind, one) for kind, one in zip(kinds, arguments, strict=True))
+        )
+
+    def _tell(self, event: Event) -> None:
+        self._send(["event", type(event).__name__, event])
+
+    def _send(self, message: list[Any]) -> None:
+        frame = wire.pack(message)
+        try:
+            with self._sending:
+                self._line.sendall(frame)
+        except OSError:
+            os._exit(0)
+
+
+@cache
+def _kinds(name: str) -> tuple[type, ...]:
+    """The types of a call's arguments."""
+    hints = get_type_hints(CALLS[name][1], {"UUID": UUID})
+    return tuple(kind for argument, kind in hints.items() if argument != "return")
