@@ -3,16 +3,17 @@
 from hypervisor.driver_display import DisplayCalls
 from hypervisor.driver_host import HostCalls
 from hypervisor.driver_networks import NetworkCalls
+from hypervisor.driver_stats import StatsCalls
 from hypervisor.driver_storage import StorageCalls
 
 
-class Hypervisor(HostCalls, DisplayCalls, StorageCalls, NetworkCalls):
+class Hypervisor(HostCalls, DisplayCalls, StorageCalls, NetworkCalls, StatsCalls):
     """An open connection to one host. UUIDs and specs in, facts out, errors from `hypervisor.errors`.
 
     Open it after fork, use it from one process; calls may come from several threads. Every call can last as long as
     the host stays silent: keepalive ends it after `keepalive_interval_s` × (`keepalive_count` + 1) seconds, but only
     once the connection is open. `open` itself has no limit, so it belongs into a process that can be killed.
 
-    The methods live in `connection`, `driver_host`, `driver_domains`, `driver_display`, `driver_storage` and
-    `driver_networks`.
+    The methods live in `connection`, `driver_host`, `driver_domains`, `driver_display`, `driver_storage`,
+    `driver_networks` and `driver_stats`.
     """

@@ -23,6 +23,7 @@ from uuid import UUID
 from hypervisor import events, wire
 from hypervisor.errors import Busy, HypervisorError, Unreachable
 from hypervisor.facts import DomainFacts, HostFacts, NetworkFacts, PoolFacts, VolumeFacts
+from hypervisor.stats import HostStats
 from hypervisor.uri import Address
 
 Value = TypeVar("Value")
@@ -113,6 +114,10 @@ class Isolated:
     def list_networks(self) -> list[NetworkFacts]:
         """All networks."""
         return self._ask("list_networks", list[NetworkFacts])
+
+    def read_stats(self) -> HostStats:
+        """Counters of the host and of every domain that is on, now."""
+        return self._ask("read_stats", HostStats)
 
     def list_pools(self) -> list[PoolFacts]:
         """All pools. Raises `Busy`, as the next two do, while the host's storage does not answer."""

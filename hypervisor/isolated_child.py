@@ -34,6 +34,7 @@ CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
             Hypervisor.read_domain,
             Hypervisor.read_domains,
             Hypervisor.list_networks,
+            Hypervisor.read_stats,
         ),
         STORAGE: (Hypervisor.list_pools, Hypervisor.refresh_pool, Hypervisor.list_volumes),
     }.items()

@@ -32,6 +32,8 @@ from hypervisor.xml.elements import (
 )
 
 _GUEST_AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
+# How often, in seconds, the guest says how much of its memory it uses; without that only its host does.
+_BALLOON_STATS_S: Final = 10
 _VNC_TIME: Final = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -176,11 +178,19 @@ def _devices(spec: DomainSpec) -> Element:
     if spec.vnc is not None:
         devices.append(graphics(spec.vnc))
         devices.append(element("video", element("model", attributes={"type": spec.video.value})))
-    devices.append(element("memballoon", attributes={"model": "virtio" if spec.balloon else "none"}))
+    devices.append(_balloon(spec))
     if spec.rng:
         backend = element("backend", text="/dev/urandom", attributes={"model": "random"})
         devices.append(element("rng", backend, attributes={"model": "virtio"}))
     return devices
+
+
+def _balloon(spec: DomainSpec) -> Element:
+    """Left out, libvirt would add one."""
+    if not spec.balloon:
+        return element("memballoon", attributes={"model": "none"})
+    told = element("stats", attributes={"period": str(_BALLOON_STATS_S)})
+    return element("memballoon", told, attributes={"model": "virtio"})
 
 
 def _disk(spec: DiskSpec) -> Element:
