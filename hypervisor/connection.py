@@ -3,13 +3,16 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import libvirt
 
-from hypervisor import events
+from hypervisor import events, transport_errors
 from hypervisor.errors import AlreadyExists, AlreadyInState, HypervisorError, Refused, Unreachable, translate
-from hypervisor.uri import Address, build_uri
+from hypervisor.knock import knock
+from hypervisor.uri import Address, Transport, build_uri
+
+OPEN_S: Final = 8.0
 
 
 class Connection:
@@ -22,18 +25,19 @@ class Connection:
 
     @classmethod
     def open(cls, address: Address, *, keepalive_interval_s: int = 5, keepalive_count: int = 2) -> Self:
-        """Connect, without ever asking for a password. Raises `Unreachable` or `AccessDenied`.
+        """Connect, without ever asking for a password. Raises `Unreachable`, `AccessDenied` or `NotWhoItWas`.
 
-        A daemon that accepts and then stays silent keeps this waiting without limit.
+        A daemon that is silent from the start is found out within `OPEN_S`. One that falls silent while libvirt signs
+        in, and a local one whose socket was left to libvirt, keeps this waiting without limit.
         """
         events.ensure_loop()
+        if address.transport is not Transport.SSH and (address.socket or address.hostname):
+            knock(address, deadline_s=OPEN_S)
         try:
             with translate():
                 connection = libvirt.openAuth(build_uri(address), [[], _never_ask, None], 0)
         except HypervisorError as error:
-            if type(error) is HypervisorError:
-                raise Unreachable(error.message, code=error.code, domain=error.domain) from error
-            raise
+            raise _why_not_open(address, error) from error
         opened = cls(connection)
         try:
             with translate():
@@ -106,6 +110,14 @@ def unless_taken(is_taken: Callable[[], bool]) -> Iterator[None]:
         if type(failure) is HypervisorError and is_taken():
             raise AlreadyExists(failure.message, code=failure.code, domain=failure.domain) from failure
         raise
+
+
+def _why_not_open(address: Address, error: HypervisorError) -> HypervisorError:
+    if address.transport is Transport.SSH and (known := transport_errors.read(error.message)):
+        return known
+    if type(error) is HypervisorError:
+        return Unreachable(error.message, code=error.code, domain=error.domain)
+    return error
 
 
 def _never_ask(_credentials: list[list[object]], _opaque: None) -> int:

@@ -13,7 +13,9 @@ from typing import Final
 
 from hypervisor.errors import Invalid
 
-_PATH: Final = re.compile(r"/[A-Za-z0-9._/-]{1,100}")
+_PATH: Final = re.compile(r"/[A-Za-z0-9._/-]+")
+_SOCKET_LENGTH: Final = 100
+_FOLDER_LENGTH: Final = 200
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _USERNAME: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -28,13 +30,16 @@ class Transport(StrEnum):
     TCP = "tcp"
 
 
+DEFAULT_PORTS: Final = {Transport.SSH: 22, Transport.TLS: 16514, Transport.TCP: 16509}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a libvirt daemon is, in parts; raises `Invalid` for a part that could not belong to such an address.
 
     `socket` is for LOCAL alone: the daemon's socket, blank for the place where libvirt looks by itself.
     The other parts are for the remote transports: `hostname` is a name (RFC 1123) or an IP address without a zone,
-    `port` None the transport's own (22, 16514, 16509). `credentials` is a folder of the panel's own: for SSH it
+    `port` None the transport's own (`DEFAULT_PORTS`). `credentials` is a folder of the panel's own: for SSH it
     holds the program `ssh` that libvirt runs instead of the system's, for TLS cacert.pem, clientcert.pem and
     clientkey.pem (https://libvirt.org/kbase/tlscerts.html).
     """
@@ -56,8 +61,8 @@ class Address:
             raise Invalid("Only a local address has a socket.")
         if self.transport in (Transport.SSH, Transport.TLS) and not self.credentials:
             raise Invalid(f"An address over {self.transport} needs credentials.")
-        for path in (self.socket, self.credentials):
-            if path and (not _PATH.fullmatch(path) or ".." in path):
+        for path, length in ((self.socket, _SOCKET_LENGTH), (self.credentials, _FOLDER_LENGTH)):
+            if path and (len(path) > length or not _PATH.fullmatch(path) or ".." in path):
                 raise Invalid("This is not a path the panel would use.")
         if self.username and (self.transport is not Transport.SSH or not _USERNAME.fullmatch(self.username)):
             raise Invalid("This is not a user name.")

@@ -41,13 +41,31 @@ class TestLocal:
             Address(hostname="kvm1")
 
 
+def over_ssh(hostname: str, *, username: str = "", port: int | None = None) -> Address:
+    return Address(
+        transport=Transport.SSH,
+        hostname=hostname,
+        username=username,
+        port=port,
+        credentials="/var/lib/panel/h",
+    )
+
+
 class TestRemote:
     @pytest.mark.parametrize("hostname", ["kvm1", "kvm-1.example.org", "192.0.2.7", "a" * 63])
     def test_takes_a_host_name(self, hostname: str) -> None:
-        assert (
-            Address(transport=Transport.SSH, hostname=hostname, username="root", port=2222).hostname
-            == hostname
+        assert build_uri(over_ssh(hostname, username="root", port=2222)) == (
+            f"qemu+ssh://root@{hostname}:2222/system?command=/var/lib/panel/h/ssh&no_tty=1"
         )
+
+    @pytest.mark.parametrize("hostname", ["2001:db8::7", "::1"])
+    def test_takes_an_ipv6_address(self, hostname: str) -> None:
+        tcp = Address(transport=Transport.TCP, hostname=hostname, port=16509)
+        assert build_uri(tcp) == f"qemu+tcp://[{hostname}]:16509/system"
+
+    def test_checks_certificates_always(self) -> None:
+        tls = Address(transport=Transport.TLS, hostname="kvm1", credentials="/var/lib/panel/h")
+        assert build_uri(tls) == "qemu+tls://kvm1/system?pkipath=/var/lib/panel/h"
 
     @pytest.mark.parametrize(
         "hostname",
@@ -66,17 +84,17 @@ class TestRemote:
     )
     def test_refuses_what_is_none(self, hostname: str) -> None:
         with pytest.raises(Invalid):
-            Address(transport=Transport.SSH, hostname=hostname)
+            over_ssh(hostname)
 
     @pytest.mark.parametrize("username", ["-l", "a b", "root@x", "Root", "a" * 33])
     def test_refuses_odd_user_names(self, username: str) -> None:
         with pytest.raises(Invalid):
-            Address(transport=Transport.SSH, hostname="kvm1", username=username)
+            over_ssh("kvm1", username=username)
 
     @pytest.mark.parametrize("port", [0, -1, 65536])
     def test_refuses_impossible_ports(self, port: int) -> None:
         with pytest.raises(Invalid):
-            Address(transport=Transport.SSH, hostname="kvm1", port=port)
+            over_ssh("kvm1", port=port)
 
     def test_has_no_socket(self) -> None:
         with pytest.raises(Invalid):
