@@ -2,12 +2,13 @@
 
 from hypervisor.driver_display import DisplayCalls
 from hypervisor.driver_host import HostCalls
+from hypervisor.driver_migration import MigrationCalls
 from hypervisor.driver_networks import NetworkCalls
 from hypervisor.driver_stats import StatsCalls
 from hypervisor.driver_storage import StorageCalls
 
 
-class Hypervisor(HostCalls, DisplayCalls, StorageCalls, NetworkCalls, StatsCalls):
+class Hypervisor(HostCalls, DisplayCalls, StorageCalls, NetworkCalls, StatsCalls, MigrationCalls):
     """An open connection to one host. UUIDs and specs in, facts out, errors from `hypervisor.errors`.
 
     Open it after fork, use it from one process; calls may come from several threads. Every call can last as long as
@@ -15,5 +16,5 @@ class Hypervisor(HostCalls, DisplayCalls, StorageCalls, NetworkCalls, StatsCalls
     once the connection is open. `open` itself has no limit, so it belongs into a process that can be killed.
 
     The methods live in `connection`, `driver_host`, `driver_domains`, `driver_display`, `driver_storage`,
-    `driver_networks` and `driver_stats`.
+    `driver_networks`, `driver_stats` and `driver_migration`.
     """

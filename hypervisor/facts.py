@@ -35,6 +35,25 @@ class PoolState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumaCell:
+    """CPUs and the memory that is near to them; `memory_free_mib` leaves out what the page cache would give back."""
+
+    id: int
+    cpus: int
+    memory_mib: int
+    memory_free_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hugepages:
+    """Pages of one size that were set aside on the whole host."""
+
+    size_kib: int
+    total: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
     """One machine that runs libvirt.
 
@@ -57,6 +76,8 @@ class HostFacts:
     cpu_mhz: int
     memory_mib: int
     memory_free_mib: int
+    numa_cells: tuple[NumaCell, ...]
+    hugepages: tuple[Hugepages, ...]
     kvm_offered: bool
     machines: tuple[str, ...]
     firmwares: tuple[str, ...]
@@ -231,3 +252,30 @@ class VncEndpoint:
     port: int
     password_capable: bool
     display_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationFacts:
+    """What could keep a domain on its host. `tied` names parts of it that are the host's own."""
+
+    state: DomainState
+    state_reason: str
+    persistent: bool
+    managed_save: bool
+    snapshots: int
+    checkpoints: int
+    tied: tuple[str, ...]
+    nvram: bool
+    job: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationProgress:
+    """How far a running migration is; memory and disks together. `downtime_ms` is 0 until it is known."""
+
+    total_bytes: int
+    processed_bytes: int
+    remaining_bytes: int
+    elapsed_ms: int
+    downtime_ms: int
+    throttle_percent: int

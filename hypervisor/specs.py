@@ -251,3 +251,21 @@ class NatNetworkSpec:
     gateway: IPv4Interface
     dhcp_first: IPv4Address
     dhcp_last: IPv4Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSpec:
+    """How a domain goes to another host.
+
+    `address` is where the source's QEMU finds the target: a host name or an IP address; blank leaves it to the
+    target's own idea of its name. `paths` says by disk target which file lies behind it there, where it is another
+    one; the content of the disks in `copied` is sent, into volumes that are there already. Limits of 0 are none.
+    """
+
+    live: bool
+    address: str = ""
+    paths: tuple[tuple[str, str], ...] = ()
+    copied: tuple[str, ...] = ()
+    bandwidth_mib_s: int = 0
+    auto_converge: bool = False
+    post_copy: bool = False

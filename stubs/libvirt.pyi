@@ -11,9 +11,13 @@ VIR_CONNECT_CLOSE_REASON_CLIENT: int
 VIR_CONNECT_CLOSE_REASON_EOF: int
 VIR_CONNECT_CLOSE_REASON_ERROR: int
 VIR_CONNECT_CLOSE_REASON_KEEPALIVE: int
+VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE: int
+VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT: int
 VIR_CONNECT_LIST_DOMAINS_AUTOSTART: int
 VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE: int
 VIR_CONNECT_LIST_DOMAINS_PERSISTENT: int
+VIR_CPU_COMPARE_IDENTICAL: int
+VIR_CPU_COMPARE_SUPERSET: int
 VIR_DOMAIN_AFFECT_CONFIG: int
 VIR_DOMAIN_AFFECT_LIVE: int
 VIR_DOMAIN_BLOCKED: int
@@ -40,6 +44,9 @@ VIR_DOMAIN_EVENT_STARTED: int
 VIR_DOMAIN_EVENT_STOPPED: int
 VIR_DOMAIN_EVENT_SUSPENDED: int
 VIR_DOMAIN_EVENT_UNDEFINED: int
+VIR_DOMAIN_JOB_COMPLETED: int
+VIR_DOMAIN_JOB_NONE: int
+VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT: int
 VIR_DOMAIN_PAUSED: int
 VIR_DOMAIN_PMSUSPENDED: int
 VIR_DOMAIN_REBOOT_ACPI_POWER_BTN: int
@@ -48,19 +55,17 @@ VIR_DOMAIN_SHUTDOWN: int
 VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN: int
 VIR_DOMAIN_SHUTOFF: int
 VIR_DOMAIN_START_PAUSED: int
-VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE: int
-VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT: int
-VIR_DOMAIN_STATS_STATE: int
-VIR_DOMAIN_STATS_CPU_TOTAL: int
 VIR_DOMAIN_STATS_BALLOON: int
-VIR_DOMAIN_STATS_INTERFACE: int
 VIR_DOMAIN_STATS_BLOCK: int
-VIR_NODE_CPU_STATS_ALL_CPUS: int
+VIR_DOMAIN_STATS_CPU_TOTAL: int
+VIR_DOMAIN_STATS_INTERFACE: int
+VIR_DOMAIN_STATS_STATE: int
 VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA: int
 VIR_DOMAIN_UNDEFINE_MANAGED_SAVE: int
 VIR_DOMAIN_UNDEFINE_NVRAM: int
 VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA: int
 VIR_DOMAIN_XML_INACTIVE: int
+VIR_DOMAIN_XML_MIGRATABLE: int
 VIR_DOMAIN_XML_SECURE: int
 VIR_ERR_ACCESS_DENIED: int
 VIR_ERR_AGENT_UNRESPONSIVE: int
@@ -101,11 +106,23 @@ VIR_FROM_POLKIT: int
 VIR_FROM_QEMU: int
 VIR_FROM_RPC: int
 VIR_FROM_STORAGE: int
+VIR_MIGRATE_AUTO_CONVERGE: int
+VIR_MIGRATE_LIVE: int
+VIR_MIGRATE_NON_SHARED_DISK: int
+VIR_MIGRATE_OFFLINE: int
+VIR_MIGRATE_PARAM_BANDWIDTH: str
+VIR_MIGRATE_PARAM_DEST_XML: str
+VIR_MIGRATE_PARAM_MIGRATE_DISKS: str
+VIR_MIGRATE_PARAM_PERSIST_XML: str
+VIR_MIGRATE_PARAM_URI: str
+VIR_MIGRATE_PERSIST_DEST: int
+VIR_MIGRATE_POSTCOPY: int
 VIR_NETWORK_EVENT_DEFINED: int
 VIR_NETWORK_EVENT_ID_LIFECYCLE: int
 VIR_NETWORK_EVENT_STARTED: int
 VIR_NETWORK_EVENT_STOPPED: int
 VIR_NETWORK_EVENT_UNDEFINED: int
+VIR_NODE_CPU_STATS_ALL_CPUS: int
 VIR_NODE_MEMORY_STATS_ALL_CELLS: int
 VIR_STORAGE_POOL_BUILDING: int
 VIR_STORAGE_POOL_DEGRADED: int
@@ -166,9 +183,22 @@ class virConnect:
     def getLibVersion(self) -> int: ...
     def getVersion(self) -> int: ...
     def getCPUStats(self, cpuNum: int, flags: int = 0) -> dict[str, int]: ...
+    def getCellsFreeMemory(self, startCell: int, maxCells: int) -> list[int]: ...
+    def getFreePages(
+        self, pages: list[int], startCell: int, maxCells: int, flags: int = 0
+    ) -> dict[int, dict[int, int]]: ...
     def getMemoryStats(self, cellNum: int, flags: int = 0) -> dict[str, int]: ...
     def getSysinfo(self, flags: int = 0) -> str: ...
     def baselineCPU(self, xmlCPUs: list[str], flags: int = 0) -> str: ...
+    def compareHypervisorCPU(
+        self,
+        emulator: str | None,
+        arch: str | None,
+        machine: str | None,
+        virttype: str | None,
+        xmlCPU: str,
+        flags: int = 0,
+    ) -> int: ...
     def getAllDomainStats(self, stats: int = 0, flags: int = 0) -> list[tuple[virDomain, dict[str, Any]]]: ...
     def listAllDomains(self, flags: int = 0) -> list[virDomain]: ...
     def lookupByUUIDString(self, uuidstr: str) -> virDomain: ...
@@ -204,6 +234,13 @@ class virDomain:
     def undefineFlags(self, flags: int = 0) -> int: ...
     def setAutostart(self, autostart: int) -> int: ...
     def updateDeviceFlags(self, xml: str, flags: int = 0) -> int: ...
+    def snapshotNum(self, flags: int = 0) -> int: ...
+    def listAllCheckpoints(self, flags: int = 0) -> list[object]: ...
+    def jobStats(self, flags: int = 0) -> dict[str, int]: ...
+    def abortJob(self) -> int: ...
+    def migrate3(self, dconn: virConnect, params: dict[str, Any], flags: int = 0) -> virDomain: ...
+    def migrateSetMaxDowntime(self, downtime: int, flags: int = 0) -> int: ...
+    def migrateStartPostCopy(self, flags: int = 0) -> int: ...
     def screenshot(self, stream: virStream, screen: int, flags: int = 0) -> str: ...
 
 class virStream:
