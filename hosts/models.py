@@ -108,6 +108,18 @@ class Host(Observed):
         return self.state == HostState.UP
 
     @property
+    def remote(self) -> bool:
+        """Whether it is another machine than the panel's."""
+        return self.transport != Transport.LOCAL
+
+    @property
+    def authority(self) -> str:
+        """USER@ADDRESS:PORT, as far as there are such; blank for this machine."""
+        name = f"[{self.address}]" if ":" in self.address else self.address
+        user = f"{self.username}@" if self.username else ""
+        return f"{user}{name}" + (f":{self.port}" if self.port else "")
+
+    @property
     def memory_used_mib(self) -> int:
         """What isn't free."""
         return max(0, self.memory_mib - self.memory_free_mib)
@@ -121,6 +133,8 @@ class Credentials(models.Model):
     ssh_private_key = SealedTextField(blank=True)
     ssh_public_key = models.TextField(blank=True)
     host_key = models.TextField(blank=True)
+    # The key that the host showed last and that nobody has confirmed; blank where it is the confirmed one.
+    offered_host_key = models.TextField(blank=True)
     # TLS, as PEM.
     ca_certificate = models.TextField(blank=True)
     client_certificate = models.TextField(blank=True)

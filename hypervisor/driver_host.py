@@ -5,10 +5,11 @@ import libvirt
 from hypervisor import acceleration
 from hypervisor.connection import Connection
 from hypervisor.errors import translate
-from hypervisor.facts import HostFacts
+from hypervisor.facts import HostFacts, Hugepages, NumaCell
 from hypervisor.xml import host as documents
 
 _KIB_PER_MIB = 1024
+_BYTES_PER_MIB = 1024**2
 
 
 class HostCalls(Connection):
@@ -44,6 +45,8 @@ class HostCalls(Connection):
             cpu_mhz=cpu_mhz,
             memory_mib=memory_mib,
             memory_free_mib=memory_free_mib,
+            numa_cells=self._numa_cells(capabilities.cells),
+            hugepages=self._hugepages(capabilities.cells),
             kvm_offered=capabilities.kvm_offered,
             machines=capabilities.machines,
             firmwares=domain.firmwares,
@@ -66,6 +69,34 @@ class HostCalls(Connection):
         stats = self._connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS, 0)
         free = sum(stats.get(part, 0) for part in ("free", "buffers", "cached"))
         return stats["total"] // _KIB_PER_MIB, free // _KIB_PER_MIB
+
+    def _numa_cells(self, cells: tuple[documents.Cell, ...]) -> tuple[NumaCell, ...]:
+        if not cells:
+            return ()
+        first = cells[0].id
+        free = self._connection.getCellsFreeMemory(first, cells[-1].id - first + 1)
+        return tuple(
+            NumaCell(
+                id=cell.id,
+                cpus=cell.cpus,
+                memory_mib=cell.memory_mib,
+                memory_free_mib=free[cell.id - first] // _BYTES_PER_MIB if cell.id - first < len(free) else 0,
+            )
+            for cell in cells
+        )
+
+    def _hugepages(self, cells: tuple[documents.Cell, ...]) -> tuple[Hugepages, ...]:
+        """Each size that was set aside, summed over the cells."""
+        total: dict[int, int] = {}
+        free: dict[int, int] = {}
+        for cell in cells:
+            if not cell.hugepages:
+                continue
+            counted = self._connection.getFreePages(list(cell.hugepages), cell.id, 1)
+            for size, count in cell.hugepages.items():
+                total[size] = total.get(size, 0) + count
+                free[size] = free.get(size, 0) + counted.get(cell.id, {}).get(size, 0)
+        return tuple(Hugepages(size_kib=size, total=total[size], free=free[size]) for size in sorted(total))
 
     def _cpu_flags(self, cpu_xml: str) -> frozenset[str]:
         """Every flag of the host's CPU, over any transport.

@@ -8,6 +8,11 @@ from hypervisor.xml.elements import Element, document, serialize
 from hypervisor.xml.parse import uuid_of
 
 _TEXT_LIMIT: Final = 256
+# A host can claim any number of them, and any numbers for them.
+_MOST_CELLS: Final = 256
+_KIB_PER_MIB: Final = 1024
+# The kernel's ordinary pages are no huge ones, whatever their size is on that architecture.
+_SMALLEST_HUGE_KIB: Final = 1024
 
 # What hypervisors write into the SMBIOS tables of their guests ("manufacturer product", lower case), and the name
 # that people know.
@@ -35,8 +40,19 @@ class HostCapabilities:
     cpu_model: str
     cpu_vendor: str
     cpu_xml: str
+    cells: tuple["Cell", ...]
     kvm_offered: bool
     machines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One NUMA cell; their numbers may have gaps. `hugepages` says of each size in KiB how many were set aside; sizes without any are missing."""
+
+    id: int
+    cpus: int
+    memory_mib: int
+    hugepages: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +81,7 @@ def host_capabilities(text: str) -> HostCapabilities:
         cpu_model=(host.findtext("cpu/model") or "")[:_TEXT_LIMIT],
         cpu_vendor=(host.findtext("cpu/vendor") or "")[:_TEXT_LIMIT],
         cpu_xml="" if cpu is None else serialize(cpu),
+        cells=_cells(host),
         kvm_offered=any(guest.find("domain[@type='kvm']") is not None for guest in guests),
         machines=tuple(dict.fromkeys(machines)),
     )
@@ -102,6 +119,27 @@ def virtualized_by(*, manufacturer: str, product: str, cpu_flags: frozenset[str]
         if mark in made:
             return name
     return "another hypervisor"
+
+
+def _cells(host: Element) -> tuple[Cell, ...]:
+    cells = [_cell(cell) for cell in host.findall("topology/cells/cell")[:_MOST_CELLS]]
+    return tuple(sorted((cell for cell in cells if cell.id < _MOST_CELLS), key=lambda cell: cell.id))
+
+
+def _cell(cell: Element) -> Cell:
+    pages = {_number(page.get("size")): _number(page.text) for page in cell.iterfind("pages")}
+    return Cell(
+        id=_number(cell.get("id")),
+        cpus=len(cell.findall("cpus/cpu")),
+        memory_mib=_number(cell.findtext("memory")) // _KIB_PER_MIB,
+        hugepages={size: count for size, count in pages.items() if size >= _SMALLEST_HUGE_KIB and count},
+    )
+
+
+def _number(text: str | None) -> int:
+    """0 for what is none; libvirt itself writes memory and pages in KiB."""
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
 def _values(root: Element, path: str) -> list[str]:

@@ -31,6 +31,19 @@ class TestCapabilities:
     def test_offer_kvm_for_the_host_s_own_architecture_only(self, kvm: str, *, offered: bool) -> None:
         assert host.host_capabilities(CAPABILITIES.format(kvm=kvm)).kvm_offered is offered
 
+    def test_tell_the_numa_cells_and_what_was_set_aside_in_huge_pages(self) -> None:
+        cell = (
+            "<cell id='{}'><memory unit='KiB'>2097152</memory><pages unit='KiB' size='4'>500000</pages>"
+            "<pages unit='KiB' size='2048'>{}</pages><cpus num='2'><cpu id='0'/><cpu id='1'/></cpus></cell>"
+        )
+        topology = f"<topology><cells>{cell.format(4, 10)}{cell.format(0, 0)}{cell.format(10**9, 1)}</cells></topology>"
+        text = CAPABILITIES.format(kvm="").replace("</cpu></host>", f"</cpu>{topology}</host>")
+
+        first, second = host.host_capabilities(text).cells
+
+        assert (first.id, first.cpus, first.memory_mib, first.hugepages) == (0, 2, 2048, {})
+        assert (second.id, second.hugepages) == (4, {2048: 10})
+
     def test_without_a_host_are_refused(self) -> None:
         with pytest.raises(Invalid):
             host.host_capabilities("<capabilities/>")
