@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from django.dispatch import receiver
 
 from core.events import publish
+from domains import counters, duplicates
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 from hosts.inventory import state_changed
 from hosts.models import Host
@@ -28,40 +29,53 @@ SHOWN_IN_LISTS: Final = frozenset(
 )
 # libvirt accepts a definition of more mebibytes than the column holds.
 LARGEST: Final = 2**31 - 1
-_IDLE: Final = frozenset({DomainState.OFF, DomainState.CRASHED, DomainState.UNKNOWN, DomainState.CREATING})
 
 
 @transaction.atomic
 def record_domain(host: Host, facts: DomainFacts) -> Domain:
-    """Write what one machine said of itself just now, and return its row."""
+    """Write what one machine said of itself just now, and return its row.
+
+    The row's host is another one where that has the machine and did not let it go: then nothing else was written.
+    """
     recording = _Recording(host, _rows(Q(uuid=facts.uuid)))
     row = recording.compare(facts)
-    recording.write()
+    recording.write(among=Q(domain__uuid=facts.uuid))
     Domain.objects.filter(pk=row.pk, host=host).update(seen_at=Now())
     return row
 
 
 @transaction.atomic
-def record_domains(host: Host, facts: Sequence[DomainFacts]) -> None:
+def record_domains(host: Host, facts: Sequence[DomainFacts]) -> set[UUID]:
     """Write what all machines of a host said just now; a row that is not among them is marked as gone.
 
-    The number of queries does not depend on the number of machines (SQLite splits writes of many changed rows).
+    Returns those that belong to another host. The number of queries does not depend on the number of machines (SQLite
+    splits writes of many changed rows).
     """
     here = _rows(Q(host=host, gone_at=None))
     strangers = [one.uuid for one in facts if one.uuid not in here]
     recording = _Recording(host, here | (_rows(Q(uuid__in=strangers)) if strangers else {}))
-    for one in facts:
-        recording.compare(one)
-    recording.write()
+    elsewhere = {one.uuid for one in facts if recording.compare(one).host_id != host.pk}
+    recording.write(among=Q())
     present = {one.uuid for one in facts}
     _mark_gone([row for row in here.values() if row.uuid not in present])
     Domain.objects.filter(host=host, gone_at=None).exclude(state=DomainState.CREATING).update(seen_at=Now())
+    counters.count({host.pk})  # also where nothing changed: two who counted at once may both have missed something
+    return elsewhere
+
+
+@transaction.atomic
+def record_moved(host: Host, facts: DomainFacts) -> Domain:
+    """Write what a machine said on `host`, to which the panel has just moved it itself: it needs no word of the old."""
+    Domain.objects.filter(uuid=facts.uuid).exclude(host=host).update(gone_at=Now())
+    return record_domain(host, facts)
 
 
 @transaction.atomic
 def record_gone(host: Host, uuid: UUID) -> None:
     """The host does not know this machine (any more)."""
+    duplicates.record(host, {}, among=Q(domain__uuid=uuid))
     _mark_gone(list(Domain.objects.filter(host=host, uuid=uuid, gone_at=None)))
+    counters.count({host.pk})
 
 
 @receiver(state_changed)
@@ -109,6 +123,8 @@ class _Recording:
         self._columns: set[str] = set()
         self._disks: dict[UUID, list[DomainDisk]] = {}
         self._nics: dict[UUID, list[DomainNic]] = {}
+        self._elsewhere: dict[int, str] = {}
+        self._moved: list[tuple[Domain, Host]] = []
 
     def compare(self, facts: DomainFacts) -> Domain:
         """Note what is new in `facts`; the row already holds it, the database will after `write`."""
@@ -119,8 +135,11 @@ class _Recording:
             self._new.append(row)
             self._disks[row.uuid], self._nics[row.uuid] = _disks(row, facts.disks), _nics(row, facts.nics)
             return row
-        if not _belongs_here(row, self._host, facts):
-            return row
+        if row.host_id != self._host.pk:
+            if not duplicates.let_go(row):
+                self._elsewhere[row.pk] = facts.state.value
+                return row
+            self._moved.append((row, row.host))
         different = {name for name, value in values.items() if getattr(row, name) != value}
         for name in different:
             setattr(row, name, values[name])
@@ -134,13 +153,18 @@ class _Recording:
             self._nics[row.uuid] = nics
         return row
 
-    def write(self) -> None:
-        """Write and publish."""
+    def write(self, *, among: Q) -> None:
+        """Write and publish; `among` says which duplicates of the host were looked at."""
         Domain.objects.bulk_create(self._new)
         if self._changed:
             Domain.objects.bulk_update(self._changed.values(), sorted(self._columns))
         _replace(DomainDisk, self._disks)
         _replace(DomainNic, self._nics)
+        duplicates.record(self._host, self._elsewhere, among)
+        for row, source in self._moved:
+            duplicates.tell_moved(row, source, self._host)
+        if self._new or self._columns:
+            counters.count({self._host.pk, *(source.pk for _, source in self._moved)})
         new = {row.uuid for row in self._new}
         for uuid in new | self._changed.keys() | self._disks.keys() | self._nics.keys():
             publish("domain", uuid)
@@ -171,18 +195,6 @@ def _columns(host: Host, facts: DomainFacts) -> dict[str, Any]:
         "has_screen": any(graphics.kind == "vnc" for graphics in facts.graphics),
         "xml_sha": facts.xml_sha[:64],
     }
-
-
-def _belongs_here(row: Domain, host: Host, facts: DomainFacts) -> bool:
-    """Whether the machine is this host's, where two hosts know its UUID.
-
-    While a machine migrates it runs at its source and waits, paused, at its destination; afterwards the source may
-    keep a definition of it that is off. So a host takes it over from another only by running it.
-    """
-    if row.host_id == host.pk or row.gone_at is not None or row.host.gone_at is not None:
-        return True
-    state = DomainState(facts.state.value)
-    return state not in _IDLE and (state == DomainState.RUNNING or row.state in _IDLE)
 
 
 def _disks(row: Domain, disks: Sequence[DiskFacts]) -> list[DomainDisk]:

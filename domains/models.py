@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -12,6 +12,9 @@ from accounts.models import Team, User
 from accounts.scoping import Permitted
 from core.models import Observed
 from hosts.models import Host
+
+if TYPE_CHECKING:
+    from domains.gauges import Gauge
 
 
 class DomainState(models.TextChoices):
@@ -74,6 +77,9 @@ class Domain(Observed):
 
     objects = DomainQuerySet.as_manager()
 
+    # What it uses, where `domains.gauges.attach` was asked.
+    gauge: Gauge | None = None
+
     class Meta:
         ordering: ClassVar = ["name", "pk"]
         constraints: ClassVar = [
@@ -98,6 +104,28 @@ class Domain(Observed):
     def on(self) -> bool:
         """Whether it runs, if only paused; it has a screen then."""
         return self.state in ON
+
+
+class Duplicate(models.Model):
+    """A machine that `host` reports too, although `domain.host` has it and did not let it go.
+
+    While a machine migrates that is as it should be. `told_at` is set where it stayed so: then people know.
+    """
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="duplicates")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="duplicates")
+    state = models.CharField(max_length=16, choices=DomainState.choices)
+    since = models.DateTimeField(auto_now_add=True)
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["domain", "host"], name="one_duplicate_per_domain_and_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.domain_id} also on {self.host_id}"
 
 
 class DomainDisk(models.Model):

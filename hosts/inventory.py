@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
+from uuid import UUID
 
-from django.db.models.functions import Now
+from django.db import transaction
+from django.db.models.functions import Coalesce, Now
 from django.dispatch import Signal
 
 from core.events import publish
-from hosts.models import Host, HostState
+from hosts.models import Host, HostEvent, HostState
 from hypervisor.facts import HostFacts
 
 # Sent with `host` where one that answered doesn't any more, or answers (again): what is known of it turns old, or new.
 state_changed = Signal()
 
+EVENTS_KEPT: Final = 200
 
+
+class SameMachine(Exception):
+    """Another host of the panel is the same machine; the message says which, and what to do."""
+
+
+@transaction.atomic
 def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
-    """Write what the host said of itself, at the moment it said so."""
+    """Write what the host said of itself, at the moment it said so.
+
+    Raises SameMachine, and writes nothing, where another host of the panel has its UUID: two entries for one machine
+    would both do what is done to it.
+    """
+    _claim_uuid(host, facts.uuid)
+    _tell_differences(host, facts)
     _write(
         host,
         HostState.UP,
         error="",
+        down_since=None,
         seen_at=Now(),
         host_uuid=facts.uuid,
         hostname=facts.hostname[:255],
@@ -35,12 +52,15 @@ def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
         cpu_threads_per_core=facts.cpu_threads_per_core,
         memory_mib=facts.memory_mib,
         memory_free_mib=facts.memory_free_mib,
+        numa_cells=[asdict(cell) for cell in facts.numa_cells],
+        hugepages=[asdict(pages) for pages in facts.hugepages],
         kvm=facts.acceleration.kvm,
         kvm_reason=facts.acceleration.reason.value,
         virtualized_by=facts.virtualized_by[:64],
         uefi=facts.uefi_offered,
         latency_ms=latency_ms,
     )
+    publish("hosts")
 
 
 def record_contact(host: Host, *, memory_free_mib: int, latency_ms: float) -> None:
@@ -49,26 +69,84 @@ def record_contact(host: Host, *, memory_free_mib: int, latency_ms: float) -> No
         host,
         HostState.UP,
         error="",
+        down_since=None,
         seen_at=Now(),
         memory_free_mib=memory_free_mib,
         latency_ms=latency_ms,
     )
 
 
+def record_cpu(host: Host, percent: float) -> None:
+    """Share of all its CPUs in use; nobody is told, pages hear of what machines use by themselves."""
+    Host.objects.filter(pk=host.pk).update(cpu_percent=round(percent, 1))
+
+
+@transaction.atomic
 def record_lost(host: Host, error: str) -> None:
     """It doesn't answer; what was seen of it stays, with the time when it was seen."""
-    _write(host, HostState.DOWN, error=error[:2000])
+    _write(host, HostState.DOWN, error=error[:2000], down_since=Coalesce("down_since", Now()))
 
 
-def _write(host: Host, state: HostState, **columns: Any) -> None:
-    changed = Host.objects.filter(pk=host.pk).exclude(state=state).exists()
-    Host.objects.filter(pk=host.pk).update(state=state, **columns)
-    if changed:
-        state_changed.send(sender=Host, host=host)
-    tell(host)
+@transaction.atomic
+def record_blocked(host: Host, reason: str) -> None:
+    """The panel may not, or must not, talk to it until a person has mended what `reason` says."""
+    _write(host, HostState.BLOCKED, error=reason[:2000], down_since=Coalesce("down_since", Now()))
+
+
+def note(host: Host, kind: str, text: str) -> None:
+    """Remember that something happened to the host; its page shows the last EVENTS_KEPT."""
+    HostEvent.objects.create(host=host, kind=kind, text=text[:2000])
+    old = HostEvent.objects.filter(host=host).values_list("pk", flat=True)[EVENTS_KEPT:]
+    HostEvent.objects.filter(pk__in=list(old)).delete()
+    publish("host", host.uuid)
 
 
 def tell(host: Host) -> None:
     """Push the change to pages that show this host, or all of them."""
     publish("host", host.uuid)
+    publish("hosts")
+
+
+def _claim_uuid(host: Host, uuid: UUID) -> None:
+    others = Host.objects.filter(host_uuid=uuid).exclude(pk=host.pk)
+    for other in others.select_for_update():
+        if other.gone_at is None:
+            raise SameMachine(
+                f"This is the same machine as the host {other.name}: both say that their UUID is {uuid}. "
+                "Remove one of the two. If they are two machines all the same, give one of them a host_uuid of its "
+                "own in /etc/libvirt/libvirtd.conf and restart its libvirtd."
+            )
+    others.update(host_uuid=None)  # removed hosts: the machine may be added again
+
+
+def _tell_differences(host: Host, facts: HostFacts) -> None:
+    """What changed since this host was last seen and should not go unnoticed."""
+    before = Host.objects.get(pk=host.pk)
+    if before.host_uuid is None:
+        return
+    if before.host_uuid != facts.uuid:
+        note(host, "replaced", f"Another machine answers here than before: its UUID is now {facts.uuid}.")
+    for word, old, new in (
+        ("libvirt", before.libvirt_version, facts.libvirt_version),
+        ("QEMU", before.qemu_version, facts.qemu_version),
+        ("number of CPUs", str(before.cpus), str(facts.cpus)),
+    ):
+        if old and old != new:
+            note(host, "changed", f"Its {word} changed from {old} to {new}.")
+
+
+def _write(host: Host, state: HostState, **columns: Any) -> None:
+    """Write, and where the state became another one, remember and tell everybody."""
+    before = Host.objects.filter(pk=host.pk).values_list("state", "error").first()
+    if before is None:
+        return
+    Host.objects.filter(pk=host.pk).update(state=state, **columns)
+    publish("host", host.uuid)
+    if before[0] == state:
+        return
+    if state == HostState.UP:
+        note(host, "connected", "Connected.")
+    else:
+        note(host, state.value, str(columns["error"]))
+    state_changed.send(sender=Host, host=host)
     publish("hosts")

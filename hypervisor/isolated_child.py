@@ -79,7 +79,7 @@ class _Child:
             except HypervisorError as error:
                 kind, text = type(error).__name__, str(error.message)
                 answer = ["failed", number, kind, text, error.code, error.domain]
-            except Exception:
+            except Exception:  # noqa: BLE001 - a host can say anything; whatever it makes of us concerns this host alone
                 _log.exception("%s could not be understood", name)
                 text = "What this host said could not be understood; the watcher's log says more."
                 answer = ["failed", number, HypervisorError.__name__, text, None, None]

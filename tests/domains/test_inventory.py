@@ -14,10 +14,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from domains.inventory import record_domain, record_domains, record_gone
-from domains.models import Domain, DomainDisk, DomainState
+from domains.duplicates import TOLD_AFTER, released
+from domains.inventory import record_domain, record_domains, record_gone, record_moved
+from domains.models import Domain, DomainDisk, DomainState, Duplicate
 from hosts.inventory import record_contact, record_lost
-from hosts.models import Host
+from hosts.models import Host, HostEvent
 from hypervisor.facts import DomainFacts
 from hypervisor.facts import DomainState as Seen
 from operations.models import Operation, OperationState
@@ -65,7 +66,7 @@ class TestAppearing:
         assert row.seen_at is not None
         assert sorted(row.disks.values_list("target", "path")) == [("sda", ""), ("vda", "/pool/vda.qcow2")]
         assert row.nics.get().mac == "52:54:00:00:00:01"
-        assert hints == {("domain", str(facts.uuid)), LIST}
+        assert hints == {("domain", str(facts.uuid)), LIST, ("host", str(host.uuid))}
 
     def test_one_that_comes_back_keeps_its_owner(self, host: Host, cast: Cast) -> None:
         facts = domain_facts()
@@ -126,7 +127,7 @@ class TestChanging:
         with told() as hints:
             record_domain(host, replace(facts, state=Seen.RUNNING, live_id=1))
 
-        assert hints == {("domain", str(facts.uuid)), LIST}
+        assert hints == {("domain", str(facts.uuid)), LIST, ("host", str(host.uuid))}
         assert Domain.objects.get().state == DomainState.RUNNING
 
     def test_what_no_list_shows_is_told_to_the_page_alone(self, host: Host, told: Told) -> None:
@@ -175,7 +176,7 @@ class TestVanishing:
         gone = Domain.objects.get(uuid=goes.uuid)
         assert gone.gone_at is not None
         assert gone.disks.count() == 1
-        assert hints == {("domain", str(goes.uuid)), LIST}
+        assert hints == {("domain", str(goes.uuid)), LIST, ("host", str(host.uuid))}
 
     def test_one_machine_by_its_uuid(self, host: Host, told: Told) -> None:
         facts = domain_facts()
@@ -186,7 +187,7 @@ class TestVanishing:
             record_gone(host, uuid4())
 
         assert not Domain.objects.present().exists()
-        assert hints == {("domain", str(facts.uuid)), LIST}
+        assert hints == {("domain", str(facts.uuid)), LIST, ("host", str(host.uuid))}
 
     @pytest.mark.parametrize(
         ("state", "kept"), [(OperationState.RUNNING, True), (OperationState.FAILED, False)]
@@ -221,12 +222,41 @@ class TestMoving:
         record_domain(host, facts)
         return facts
 
-    def test_the_host_that_runs_it_has_it(self, host: Host, other_host: Host, running: DomainFacts) -> None:
-        record_domain(other_host, replace(running, live_id=1))
+    def test_a_host_that_runs_it_too_does_not_get_it(
+        self, host: Host, other_host: Host, running: DomainFacts
+    ) -> None:
+        assert record_domain(other_host, replace(running, live_id=1)).host == host
+        assert record_domains(other_host, [running]) == {running.uuid}
 
-        assert Domain.objects.get().host == other_host
+        assert Domain.objects.get().host == host
+        assert Duplicate.objects.get().state == DomainState.RUNNING
+
+    def test_it_goes_where_it_is_once_its_host_says_that_it_migrated(
+        self, host: Host, other_host: Host, running: DomainFacts
+    ) -> None:
+        record_domain(other_host, replace(running, live_id=1))
+        assert not released(other_host)
+
+        record_domain(host, replace(running, state=Seen.OFF, state_reason="migrated", live_id=None))
+        assert released(other_host) == {running.uuid}
+
+        record_domain(other_host, replace(running, live_id=1))
+        row = Domain.objects.get()
+        assert (row.host, row.state) == (other_host, DomainState.RUNNING)
+        assert not Duplicate.objects.exists()
+        assert "moved here from kvm1" in other_host.events.get().text
+
+    def test_it_goes_where_it_is_once_its_host_does_not_know_it(
+        self, host: Host, other_host: Host, running: DomainFacts
+    ) -> None:
+        record_domains(other_host, [running])
         record_domains(host, [])
+
+        record_domains(other_host, [running])
+
         assert Domain.objects.present().get().host == other_host
+        assert Host.objects.get(pk=other_host.pk).domains_running == 1
+        assert Host.objects.get(pk=host.pk).domains_running == 0
 
     def test_it_stays_while_it_is_on_its_way(
         self, host: Host, other_host: Host, running: DomainFacts
@@ -235,15 +265,50 @@ class TestMoving:
 
         assert Domain.objects.get().host == host
 
+    def test_what_the_panel_moved_itself_needs_no_word_of_its_old_host(
+        self, host: Host, other_host: Host, running: DomainFacts
+    ) -> None:
+        record_moved(other_host, running)
+
+        assert Domain.objects.present().get().host == other_host
+
     def test_what_the_source_keeps_of_it_does_not_take_it_back(
         self, host: Host, other_host: Host, running: DomainFacts
     ) -> None:
-        record_domain(other_host, running)
+        record_moved(other_host, running)
 
         record_domains(host, [replace(running, state=Seen.OFF, live_id=None)])
 
         row = Domain.objects.get()
         assert (row.host, row.state) == (other_host, DomainState.RUNNING)
+
+    def test_a_copy_is_told_to_people_once_when_it_stays(
+        self, host: Host, other_host: Host, running: DomainFacts
+    ) -> None:
+        record_domains(other_host, [running])
+        released(other_host)
+        assert not HostEvent.objects.exists()
+        Duplicate.objects.update(since=timezone.now() - TOLD_AFTER)
+
+        released(other_host)
+        released(other_host)
+
+        assert "Undefine one of the two" in other_host.events.get().text
+        assert host.events.get().kind == "duplicate"
+
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_a_copy_that_went_is_forgotten(
+        self, host: Host, other_host: Host, running: DomainFacts, whole: bool
+    ) -> None:
+        record_domains(other_host, [running])
+
+        if whole:
+            record_domains(other_host, [])
+        else:
+            record_gone(other_host, running.uuid)
+
+        assert not Duplicate.objects.exists()
+        assert Domain.objects.present().get().host == host
 
     def test_it_leaves_a_host_that_was_removed(
         self, host: Host, other_host: Host, running: DomainFacts
@@ -253,6 +318,21 @@ class TestMoving:
         record_domains(other_host, [replace(running, state=Seen.OFF)])
 
         assert Domain.objects.present().get().host == other_host
+
+
+class TestCounters:
+    def test_a_host_knows_the_sums_of_its_machines(self, host: Host) -> None:
+        on = domain_facts("on", state=Seen.RUNNING, live_id=1)
+        record_domains(host, [on, domain_facts("off")])
+
+        host.refresh_from_db()
+        assert (host.domains_total, host.domains_running) == (2, 1)
+        assert (host.vcpus_running, host.memory_running_mib) == (on.vcpus, on.memory_mib)
+
+        record_domain(host, replace(on, state=Seen.OFF, live_id=None))
+
+        host.refresh_from_db()
+        assert (host.domains_total, host.domains_running, host.memory_running_mib) == (2, 0, 0)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -295,7 +375,7 @@ class TestCost:
             counts.append((len(quiet), len(busy)))
 
         assert counts[0] == counts[1]
-        assert counts[0][0] <= 6
+        assert counts[0][0] <= 9
 
 
 class TestHostThatComesAndGoes:
