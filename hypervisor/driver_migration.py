@@ -5,11 +5,13 @@ leads them through the phases, so neither daemon needs a right on the other. The
 process dies, both daemons notice it: the target throws its half away, the source goes on running.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
 import libvirt
 
+from hypervisor import streams
 from hypervisor.connection import Connection
 from hypervisor.driver_domains import DEFINITION, LIVE
 from hypervisor.errors import NotFound, Refused, translate
@@ -19,6 +21,7 @@ from hypervisor.states import domain_state, state_reason
 from hypervisor.xml import migration as documents
 
 _MIGRATABLE: Final = LIVE | libvirt.VIR_DOMAIN_XML_MIGRATABLE
+Progress = Callable[[int], None]
 _NO_JOB: Final = (libvirt.VIR_DOMAIN_JOB_NONE, libvirt.VIR_DOMAIN_JOB_COMPLETED)
 
 
@@ -100,6 +103,27 @@ class MigrationCalls(Connection):
                 self._lookup(uuid).abortJob()
         except (NotFound, Refused):
             return
+
+    @translate(effect=True)
+    def copy_volume(
+        self,
+        pool: UUID,
+        name: str,
+        *,
+        target: "MigrationCalls",
+        to: tuple[UUID, str],
+        progress: Progress | None = None,
+    ) -> None:
+        """Write the bytes of a volume here over those of the volume `to` (its pool and name) there, holes kept.
+
+        They go through this process; `progress` gets how many have, and an exception from it ends the copying.
+        """
+        source = self._connection.storagePoolLookupByUUIDString(str(pool)).storageVolLookupByName(name)
+        sink = target._connection.storagePoolLookupByUUIDString(str(to[0])).storageVolLookupByName(to[1])
+        with streams.opened(self._connection) as coming, streams.opened(target._connection) as going:
+            source.download(coming, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+            sink.upload(going, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+            streams.pump(coming, going, progress=progress)
 
     def _parameters(self, uuid: UUID, spec: MigrationSpec) -> dict[str, Any]:
         domain = self._lookup(uuid)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import libvirt
 
@@ -10,6 +10,8 @@ from hypervisor.errors import HypervisorError, Invalid
 
 # What fits into one message of libvirt's protocol (VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX); larger ones are cut anyway.
 _CHUNK_BYTES: Final = 262_120
+# What libvirt answers in place of bytes where a hole begins.
+_AT_HOLE: Final = -3
 
 
 @contextlib.contextmanager
@@ -50,3 +52,22 @@ def receive(stream: libvirt.virStream, sink: BinaryIO, *, limit_bytes: int | Non
             raise HypervisorError(f"The host sent more than {limit_bytes} bytes.")
         sink.write(chunk)
     return received
+
+
+def pump(
+    source: libvirt.virStream, sink: libvirt.virStream, *, progress: Callable[[int], None] | None
+) -> None:
+    """Send all that comes out of one sparse stream into another; holes stay holes, and count as bytes for `progress`."""
+    moved = 0
+    while (chunk := source.recvFlags(_CHUNK_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)) != b"":
+        if chunk == _AT_HOLE:
+            length = source.recvHole()
+            sink.sendHole(length)
+            moved += length
+        else:
+            rest = memoryview(cast(bytes, chunk))
+            moved += len(rest)
+            while rest:
+                rest = rest[sink.send(bytes(rest)) :]
+        if progress is not None:
+            progress(moved)

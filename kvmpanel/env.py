@@ -25,6 +25,8 @@ class Environment(BaseSettings):
     # Read by console.proxy for itself; here so that one table names and checks every setting.
     consoles_per_person: int = Field(default=16, ge=1, alias="PANEL_CONSOLES_PER_PERSON")
     console_listen: str = Field(default="", alias="PANEL_CONSOLE_LISTEN")
+    # Of the worker's children, see launcher.services: the others are kept free for what takes seconds.
+    long_operations: int = Field(default=4, ge=1, alias="PANEL_LONG_OPERATIONS")
     debug: bool = Field(default=False, alias="PANEL_DEBUG")
 
     @field_validator("state_dir")

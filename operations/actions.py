@@ -26,12 +26,17 @@ def submit(
     params: dict[str, Any],
     team: Team | None = None,
     idempotency_key: str | None = None,
+    parent: Operation | None = None,
+    long: bool = False,
 ) -> Operation:
     """Write the row and, after commit, put its id on the queue.
 
     `target` has `uuid` and a name as text. The caller has checked the permission and written the audit row in the
     same transaction. With an `idempotency_key` seen before, the operation it made is returned, if it is about the same
     target; else Conflict is raised (see `once`). Raises TargetBusy while another operation on the target is active.
+
+    `parent` is the operation whose work this is a part of; it is woken when this one ends. `long` is for what may take
+    more than a few minutes: see `journal.claim`.
     """
     operation = Operation(
         kind=kind,
@@ -43,6 +48,8 @@ def submit(
         team=team,
         params=params,
         idempotency_key=idempotency_key,
+        parent=parent,
+        long=long,
     )
     # Twice, because the operation that was in the way may end between our refusal and our look at it.
     for _ in range(2):

@@ -21,9 +21,10 @@ router = Router(tags=["operations"])
 
 
 class OperationOut(Schema):
-    """One operation. `progress` is in percent; `fix` says what to do about `error`."""
+    """One operation. `progress` is in percent; `fix` says what to do about `error`; `parent_id` asked for it."""
 
     id: UUID
+    parent_id: UUID | None
     kind: str
     title: str
     target_kind: str

@@ -16,12 +16,12 @@ from django.db import InterfaceError, OperationalError, transaction
 from accounts.models import User
 from accounts.scoping import allowed
 from core.errors import Conflict, Forbidden
-from operations import journal, targets
+from operations import journal, queue, targets
 from operations.failures import Failure, explain
 from operations.heartbeat import Heartbeat
 from operations.models import Operation, OperationState, OperationStep, StepState
 from operations.procedures import Step, on_settled, steps_of, verb_of
-from operations.run import Cancelled, Run
+from operations.run import Cancelled, Later, Run
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,8 @@ def execute(operation_id: UUID) -> None:
             if operation is not None:
                 with Heartbeat(operation):
                     _execute(operation)
+                if operation.long:
+                    _make_room()
         except STOP as error:
             log.warning("gave the operation up; the next attempt goes on from the journal", error=repr(error))
 
@@ -53,10 +55,20 @@ def _execute(operation: Operation) -> None:
         _settle(
             operation, OperationState.FAILED, error="This version of the panel does not know how to do this."
         )
-    elif operation.undoing:
-        _undo(operation, pairs)
-    else:
-        _attempt(operation, pairs)
+        return
+    try:
+        if operation.undoing:
+            _undo(operation, pairs)
+        else:
+            _attempt(operation, pairs)
+    except Later as later:
+        journal.put_back(operation, after=timedelta(seconds=later.after_s), message=later.message, attempts=0)
+
+
+def _make_room() -> None:
+    """Send those that waited until fewer long ones run; the first to be claimed wins."""
+    for waiting in journal.waiting_for_room():
+        queue.enqueue(waiting)
 
 
 def _pair_up(operation: Operation) -> Pairs | None:
@@ -79,7 +91,7 @@ def _attempt(operation: Operation, pairs: Pairs) -> None:
     try:
         _check_sane(operation)
         _advance(operation, pairs)
-    except STOP:
+    except (*STOP, Later):
         raise
     except Cancelled:
         _turn_back(operation, pairs)
@@ -194,7 +206,7 @@ def _undo_one(operation: Operation, step: Step, row: OperationStep) -> Failure |
     journal.tell(operation)
     try:
         step.undo(Run(operation))
-    except STOP:
+    except (*STOP, Later):
         raise
     except Exception as error:  # noqa: BLE001  (one thing that can't be taken back must not keep the others)
         return explain(error)

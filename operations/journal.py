@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from core.events import publish
+from operations import queue
 from operations.models import (
     ACTIVE,
     Operation,
@@ -26,6 +28,7 @@ LEASE = timedelta(seconds=15)
 # behind others it most likely waits its turn, and each copy would make the queue longer.
 SILENT = LEASE
 SILENT_IN_QUEUE = timedelta(minutes=2)
+NO_ROOM = "Waits until another long operation has ended."
 
 
 class LeaseLost(Exception):
@@ -33,19 +36,42 @@ class LeaseLost(Exception):
 
 
 def claim(operation_id: UUID) -> Operation | None:
-    """Take the operation if it is due and nobody holds it; None otherwise. One conditional UPDATE decides."""
-    taken = Operation.objects.filter(_due() | _abandoned(), pk=operation_id).update(
+    """Take the operation if it is due and nobody holds it; None otherwise. One conditional UPDATE decides.
+
+    Of long ones no more than settings.LONG_OPERATIONS run at once (on PostgreSQL one more, where two are claimed at
+    the same moment).
+    """
+    due = Operation.objects.filter(_due() | _abandoned(), pk=operation_id)
+    if not _take(due.filter(long=False)):
+        if not _room_for_long():
+            due.filter(state=OperationState.QUEUED).update(message=NO_ROOM)
+            return None
+        if not _take(due):
+            return None
+    operation: Operation = Operation.objects.select_related("actor").get(pk=operation_id)
+    tell_all(operation)
+    return operation
+
+
+def _take(due: OperationQuerySet) -> int:
+    return due.update(
         state=OperationState.RUNNING,
         epoch=F("epoch") + 1,
         attempts=F("attempts") + 1,
         lease_until=Now() + LEASE,
         started_at=Coalesce(F("started_at"), Now()),
     )
-    if not taken:
-        return None
-    operation: Operation = Operation.objects.select_related("actor").get(pk=operation_id)
-    tell_all(operation)
-    return operation
+
+
+def _room_for_long() -> bool:
+    held = Operation.objects.filter(state=OperationState.RUNNING, long=True, lease_until__gte=Now())
+    return bool(held.count() < settings.LONG_OPERATIONS)
+
+
+def waiting_for_room() -> list[UUID]:
+    """The long operations that are next, oldest first, as many as may run at once."""
+    waiting = Operation.objects.filter(_due(), long=True).order_by("created_at")
+    return list(waiting.values_list("pk", flat=True)[: settings.LONG_OPERATIONS])
 
 
 def write(operation: Operation, **changes: Any) -> None:
@@ -104,7 +130,7 @@ def say(operation: Operation, text: str) -> None:
     tell(operation)
 
 
-def put_back(operation: Operation, *, after: timedelta, message: str) -> None:
+def put_back(operation: Operation, *, after: timedelta, message: str, **changes: Any) -> None:
     """Give the operation up for now; the sweeper brings it back when it is due."""
     write(
         operation,
@@ -113,8 +139,15 @@ def put_back(operation: Operation, *, after: timedelta, message: str) -> None:
         lease_until=None,
         enqueued_at=None,
         message=message[:255],
+        **changes,
     )
     tell_all(operation)
+
+
+def wake(operation_id: UUID) -> None:
+    """Let one that waits for something go on at once: what it waits for may be there."""
+    if Operation.objects.filter(pk=operation_id, state=OperationState.QUEUED).update(not_before=None):
+        transaction.on_commit(lambda: queue.enqueue(operation_id))
 
 
 def finish(operation: Operation, state: OperationState, **changes: Any) -> None:
@@ -123,6 +156,8 @@ def finish(operation: Operation, state: OperationState, **changes: Any) -> None:
         changes["progress"] = 100
     write(operation, state=state, finished_at=Now(), lease_until=None, message="", **changes)
     tell_all(operation)
+    if operation.parent_id is not None:
+        wake(operation.parent_id)
 
 
 def cancel_requested(operation: Operation) -> bool:
@@ -140,6 +175,8 @@ def lost(*, silent_for: timedelta) -> list[UUID]:
 def tell(operation: Operation) -> None:
     """Push the change to who looks at the operation, and to the drawer of the person who asked for it."""
     publish("operation", operation.pk)
+    if operation.parent_id is not None:
+        publish("operation", operation.parent_id)
     if operation.actor_id is not None:
         publish("drawer", str(operation.actor_id))
 

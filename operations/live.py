@@ -24,7 +24,13 @@ MOST_LOG_LINES = 200
 def story(operation: Operation) -> dict[str, Any]:
     """The operation with its steps and the end of its log, for the templates that tell all of it."""
     log = list(operation.log.order_by("-pk")[:MOST_LOG_LINES])
-    return {"operation": operation, "steps": operation.steps.all(), "log": log[::-1]}
+    return {
+        "operation": operation,
+        "steps": operation.steps.all(),
+        "log": log[::-1],
+        # Only what is about a whole host asks for parts.
+        "children": operation.children.order_by("created_at") if operation.target_kind == "host" else (),
+    }
 
 
 def drawer_of(user: User) -> str:
@@ -32,7 +38,10 @@ def drawer_of(user: User) -> str:
     recent = Q(state__in=ACTIVE) | Q(finished_at__gt=Now() - AFTERGLOW)
     running_first = Case(When(state__in=ACTIVE, then=0), default=1)
     mine = (
-        Wanted().of(user).filter(recent, actor=user).order_by(running_first, "-created_at")[:MOST_IN_DRAWER]
+        Wanted()
+        .of(user)
+        .filter(recent, actor=user, parent=None)
+        .order_by(running_first, "-created_at")[:MOST_IN_DRAWER]
     )
     return render_to_string("operations/_drawer_list.html", {"user": user, "operations": list(mine)})
 

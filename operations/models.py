@@ -68,6 +68,10 @@ class Operation(models.Model):
     actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="operations")
     team = models.ForeignKey(Team, null=True, on_delete=models.SET_NULL, related_name="+")
     params = models.JSONField(default=dict)
+    # The operation that asked for this one as a part of its own work.
+    parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="children")
+    # It may take hours: only so many of these run at once, so that short work always finds a worker.
+    long = models.BooleanField(default=False)
     idempotency_key = models.CharField(max_length=200, null=True, unique=True)  # noqa: DJ001 (NULL: no key, never equal)
 
     state = models.CharField(max_length=12, choices=OperationState.choices, default=OperationState.QUEUED)

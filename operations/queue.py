@@ -16,11 +16,17 @@ from operations.models import Operation
 log = structlog.get_logger(__name__)
 
 
+# The hard end of a long operation's attempt; what hangs for that long is given to another worker.
+LONG_LIMIT_S = 7 * 24 * 3600
+
+
 def enqueue(operation_id: UUID) -> None:
     """Send the id, and remember that it was sent."""
-    Operation.objects.filter(pk=operation_id).update(enqueued_at=Now())
+    rows = Operation.objects.filter(pk=operation_id)
+    rows.update(enqueued_at=Now())
+    limit_s = LONG_LIMIT_S if rows.filter(long=True).exists() else None
     try:
-        current_app.send_task("operations.run", args=[str(operation_id)], retry=False)
+        current_app.send_task("operations.run", args=[str(operation_id)], retry=False, time_limit=limit_s)
     except OperationalError as error:
         log.warning("queue unreachable; the sweeper will bring the operation back", error=str(error))
 

@@ -15,6 +15,15 @@ class Cancelled(Exception):
     """A person asked for the operation to stop."""
 
 
+class Later(Exception):  # noqa: N818 (no error: nothing went wrong)
+    """Raised by a step that waits for something else: the worker is given back, and the step begins again later."""
+
+    def __init__(self, *, after_s: float, message: str) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+        self.message = message
+
+
 class Run:
     """One attempt at one operation. `params` are those it was submitted with.
 

@@ -152,6 +152,7 @@ def _store(upload: Upload, actor: User, content: inspection.Content) -> Operatio
         target=volume,
         actor=actor,
         params={"volume": str(volume.uuid), "upload": str(upload.uuid), "size_bytes": upload.size_bytes},
+        long=True,
     )
 
 
