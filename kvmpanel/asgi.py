@@ -5,13 +5,14 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmpanel.settings")
 
-from django.core.asgi import get_asgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-django_site = get_asgi_application()
+django_site = get_wsgi_application()
 
 from kvmpanel.routing import build  # noqa: E402  (models may be imported only after the site is set up)
+from kvmpanel.threads import OnThreads  # noqa: E402
 
-application = build(django_site)
+application = build(OnThreads(django_site))
 
 # What is loaded by now stays for ever. Without this the collector walks all of it again and again: 50 ms of standstill
 # each time, in the middle of somebody's page.
