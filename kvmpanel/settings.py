@@ -148,6 +148,7 @@ USE_I18N = False
 STATE_DIR = env.state_dir
 PANEL_ORIGINS = env.origins
 LIBVIRT_SOCKET = env.libvirt_socket
+LONG_OPERATIONS = env.long_operations
 UPLOADS_DIR = env.state_dir / "uploads"
 
 LOGGING_CONFIG = None
