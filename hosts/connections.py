@@ -1,7 +1,7 @@
 """Lends open connections to workers and to the watcher, and to nobody else.
 
 One connection per process and host, opened at first use (after the fork, never before) and kept open: a call on an
-open one costs 0.1 ms. libvirt connections may be used from several threads.
+open one costs 0.1 ms, opening one over SSH 300. libvirt connections may be used from several threads.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from hosts.models import Host
+from hosts import credentials
+from hosts.models import Host, HostState
 from hypervisor.driver import Hypervisor as Hypervisor  # others take the type's name from here
+from hypervisor.errors import AccessDenied, Unreachable
+from hypervisor.opener import Opener
 from hypervisor.uri import Address, Transport
 
+OPEN_S = 15.0
+
 _lock = threading.Lock()
-_open: dict[UUID, Hypervisor] = {}
+_open: dict[UUID, Opener] = {}
 _role = ""
 
 
@@ -28,37 +33,87 @@ def act_as(role: str) -> None:
 
 @contextmanager
 def borrow(host: Host) -> Iterator[Hypervisor]:
-    """An open connection to `host`.
+    """An open connection to `host`, within OPEN_S.
 
-    Raises hypervisor.errors.Unreachable, and RuntimeError in a process that has no role.
+    Raises hypervisor.errors.Unreachable and AccessDenied, at once where the watcher found the host like that, and
+    RuntimeError in a process that has no role.
     """
-    yield _connection(host)
+    with _opener(host).lend() as hypervisor:
+        yield hypervisor
 
 
 def open_new(host: Host) -> Hypervisor:
-    """A connection of the caller's own, to be closed by the caller; the watcher's lanes use it."""
-    if not _role:
-        raise RuntimeError("only workers and the watcher talk to hosts")
-    return Hypervisor.open(address_of(host))
+    """A connection of the caller's own, to be closed by the caller.
+
+    Over SSH it ends with the thread that opened it. Without a deadline for a host that falls silent meanwhile.
+    """
+    _require_role()
+    return Hypervisor.open(prepared_address(host))
 
 
 def address_of(host: Host) -> Address:
-    """The parts that `hypervisor.uri` builds a URI from."""
-    return Address(transport=Transport(host.transport), socket=host.socket)
+    """The parts that `hypervisor.uri` builds a URI from; asks nobody. Raises hypervisor.errors.Invalid."""
+    transport = Transport(host.transport)
+    if transport is Transport.LOCAL:
+        return Address(socket=host.socket)
+    return Address(
+        transport=transport,
+        hostname=host.address,
+        port=host.port,
+        username=host.username if transport is Transport.SSH else "",
+        credentials="" if transport is Transport.TCP else str(credentials.folder_of(host)),
+    )
 
 
-def _connection(host: Host) -> Hypervisor:
+def prepared_address(host: Host) -> Address:
+    """`address_of`, with the files it names in place, ready to be opened. Raises hypervisor.errors.AccessDenied."""
+    address = address_of(host)
+    if address.transport is Transport.TCP and host.insecure_since is None:
+        raise AccessDenied("Nobody has allowed this host's connection without encryption.")
+    if address.credentials:
+        credentials.ensure(host)
+    return address
+
+
+def forget(host: Host) -> None:
+    """Close this process's connection to `host`, if it has one."""
+    with _lock:
+        known = _open.pop(host.uuid, None)
+    if known is not None:
+        known.close()
+
+
+def _opener(host: Host) -> Opener:
+    _require_role()
+    address = address_of(host)
     with _lock:
         known = _open.get(host.uuid)
-        if known is not None and known.is_alive():
-            return known
-        if known is not None:
-            known.close()
-            del _open[host.uuid]
-    # Opened outside the lock: a host that doesn't answer must not keep threads that want another one.
-    fresh = open_new(host)
+    if known is not None and known.address == address and known.alive:
+        return known
+    if known is not None:
+        forget(host)
+    _refuse_if_known_bad(host)
+    fresh = Opener(prepared_address(host))
+    fresh.open(OPEN_S)
     with _lock:
         raced = _open.setdefault(host.uuid, fresh)
     if raced is not fresh:
         fresh.close()
     return raced
+
+
+def _refuse_if_known_bad(host: Host) -> None:
+    """Repeat the watcher's words instead of waiting for a host that does not answer it either."""
+    seen = Host.objects.filter(pk=host.pk).values_list("state", "error").first()
+    if seen is None:
+        return
+    state, error = seen
+    if state == HostState.DOWN:
+        raise Unreachable(error or f"{host.name} does not answer.")
+    if state == HostState.BLOCKED:
+        raise AccessDenied(error or f"{host.name} must be looked at first.")
+
+
+def _require_role() -> None:
+    if not _role:
+        raise RuntimeError("only workers and the watcher talk to hosts")

@@ -1,0 +1,193 @@
+"""OpenSSH for the panel: the host's key before it is trusted, the panel's own key pairs, and a command on a host.
+
+Like connections, only for workers, the watcher and commands: a page that waited for a host would keep its people.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hosts import credentials
+from hosts.models import Host
+from hypervisor import transport_errors
+from hypervisor.errors import HypervisorError, Unreachable
+from hypervisor.uri import Address, Transport
+
+SSH_PORT: Final = 22
+ANSWER_BYTES: Final = 64 * 1024
+_FAILED: Final = 255  # ssh(1): its own failure; every other status is the command's
+_ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+# The kinds of key that are taken, the best first (names as in known_hosts).
+_KINDS: Final = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+)
+
+
+class CommandFailed(HypervisorError):
+    """The host ran the command and it failed; the message is the last line of what it said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostKey:
+    """A host's public key, as it stands in known_hosts."""
+
+    kind: str
+    base64: str
+
+    @classmethod
+    def parse(cls, text: str) -> HostKey:
+        """From "KIND BASE64". Raises ValueError."""
+        kind, _, encoded = text.strip().partition(" ")
+        base64.b64decode(encoded, validate=True)
+        if kind not in _KINDS or not encoded:
+            raise ValueError("not a host key")
+        return cls(kind=kind, base64=encoded)
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -l` shows it: SHA256:… (RFC 6234, base 64 without padding)."""
+        digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.base64}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPair:
+    """A key pair in OpenSSH's formats; `public` is one line, as authorized_keys wants it."""
+
+    private: str
+    public: str
+
+
+def generate_key_pair(comment: str) -> KeyPair:
+    """A fresh Ed25519 pair without a passphrase."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return KeyPair(private=private.decode(), public=f"{public.decode()} {comment}")
+
+
+def scan_host_key(hostname: str, port: int = SSH_PORT, *, deadline_s: float = 8.0) -> HostKey:
+    """The key that the host shows now; whether it is really this host's, only a person can say.
+
+    Raises Unreachable, and Invalid for what is no host name.
+    """
+    address = Address(transport=Transport.TCP, hostname=hostname, port=port)
+    argv = ["ssh-keyscan", "-T", str(max(1, int(deadline_s))), "-p", str(port), "-t", "ed25519,ecdsa,rsa"]
+    said = _run([*argv, "--", address.hostname], deadline_s=deadline_s + 1)
+    shown = {}
+    for line in said.output.splitlines():
+        _, _, key = line.partition(" ")
+        if not line.startswith("#") and key.partition(" ")[0] in _KINDS:
+            shown[key.partition(" ")[0]] = key
+    for kind in _KINDS:
+        if kind in shown:
+            return HostKey.parse(shown[kind])
+    raise Unreachable(f"No SSH server answers at port {port}.")
+
+
+def run(host: Host, argv: list[str], *, deadline_s: float) -> str:
+    """Run a command on the host and give what it printed, at most ANSWER_BYTES of it.
+
+    `argv` is ours, never a person's. Raises CommandFailed, Unreachable, AccessDenied, NotWhoItWas.
+    """
+    said = _run([*command(host), shlex.join(argv)], deadline_s=deadline_s)
+    if said.status == _FAILED:
+        raise failure(said.errors)
+    if said.status:
+        raise CommandFailed(
+            (said.errors.strip().splitlines() or [f"It ended with status {said.status}."])[-1]
+        )
+    return said.output
+
+
+def command(host: Host, *options: str) -> list[str]:
+    """The argv that reaches `host` by ssh, up to and without the command to run there. Raises Invalid."""
+    folder = credentials.ensure(host)
+    address = Address(
+        transport=Transport.SSH,
+        hostname=host.address,
+        port=ssh_port(host),
+        username=host.username,
+        credentials=str(folder),
+    )
+    user = ["-l", address.username] if address.username else []
+    return [
+        str(folder / "ssh"),
+        "-T",
+        "-p",
+        str(address.port),
+        *user,
+        *options,
+        "--",
+        address.hostname,
+    ]
+
+
+def ssh_port(host: Host) -> int:
+    """Where the host's SSH server listens: `port` is libvirt's, unless libvirt is reached by SSH."""
+    return (host.port or SSH_PORT) if host.transport == Transport.SSH else SSH_PORT
+
+
+def failure(words: str) -> HypervisorError:
+    """The error that ssh's words stand for."""
+    return transport_errors.read(words) or Unreachable(
+        (words.strip().splitlines() or ["The SSH connection broke."])[-1][:300]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    status: int
+    output: str
+    errors: str
+
+
+def _run(argv: list[str], *, deadline_s: float) -> _Said:
+    """Run a program of ours in a session of its own; past the deadline it is killed and Unreachable raised.
+
+    A host owns what comes back: it goes to files that can't grow past ANSWER_BYTES.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            ["prlimit", f"--fsize={ANSWER_BYTES}", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            env=_ENVIRONMENT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout=deadline_s)
+        except subprocess.TimeoutExpired as error:
+            raise Unreachable("The host does not answer.") from error
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        output.seek(0)
+        errors.seek(0)
+        return _Said(
+            status,
+            output.read().decode(errors="replace"),
+            errors.read().decode(errors="replace"),
+        )
