@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
-from typing import Final
+from typing import ClassVar, Final, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from django.db.models import Count, F, OrderBy, Q
 from accounts.models import Team, User
 from accounts.permissions import Verb
 from core.http import typed
+from domains import gauges
 from domains.models import Domain, DomainNic, DomainQuerySet, DomainState
 from hosts.models import Host
 
@@ -43,7 +44,13 @@ _UUID_START = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to list. `sort` is a key of SORTS, with a `-` before it for the other direction."""
+    """What to list. `sort` is a key of `sorts`, with a `-` before it for the other direction.
+
+    A subclass lists machines in other orders: `sorts` are its columns, and its `sort` is `usual` where none is asked.
+    """
+
+    sorts: ClassVar[Mapping[str, str]] = SORTS
+    usual: ClassVar[str] = "name"
 
     search: str = ""
     state: str = ""
@@ -54,7 +61,7 @@ class Wanted:
     size: int = PAGE_SIZE
 
     @classmethod
-    def read(cls, query: Mapping[str, str]) -> Wanted:
+    def read(cls, query: Mapping[str, str]) -> Self:
         """From an address; what can't be understood counts as not asked for."""
         sort = query.get("sort", "")
         state = query.get("state", "")
@@ -63,7 +70,7 @@ class Wanted:
             state=state if state in DomainState.values else "",
             host=_uuid(query.get("host", "")),
             team=_number(query.get("team", "")),
-            sort=sort if sort.removeprefix("-") in SORTS else "name",
+            sort=sort if sort.removeprefix("-") in cls.sorts else cls.usual,
             page=min(_number(query.get("page", "")) or 1, MAX_PAGE),
         )
 
@@ -79,7 +86,7 @@ class Wanted:
             "state": self.state,
             "host": str(self.host or ""),
             "team": str(self.team or ""),
-            "sort": self.sort if self.sort != "name" else "",
+            "sort": self.sort if self.sort != self.usual else "",
             "page": str(self.page) if self.page > 1 else "",
         }
         given = {name: value for name, value in parts.items() if value}
@@ -104,13 +111,13 @@ class Listing:
 
 
 def find(user: User, wanted: Wanted) -> Listing:
-    """The page that `user` may see; a page past the end is the last one. Five queries, whatever the numbers."""
+    """The page that `user` may see; a page past the end is the last one. Six queries, whatever the numbers."""
     visible: DomainQuerySet = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).filter(gone_at=None)
-    hosts = _hosts(user, visible)
+    hosts = visible_hosts(user, visible)
     removed = [host.pk for host in hosts.values() if host.gone_at is not None]
     if removed:
         visible = visible.exclude(host__in=removed)
-    narrowed = _narrow(visible, wanted, hosts)
+    narrowed = narrowed_to(visible, wanted, hosts)
     states: dict[str, int] = dict(narrowed.order_by().values_list("state").annotate(Count("pk")))
     total = states.get(wanted.state, 0) if wanted.state else sum(states.values())
     wanted = replace(wanted, page=min(wanted.page, max(1, -(-total // wanted.size))))
@@ -122,11 +129,11 @@ def find(user: User, wanted: Wanted) -> Listing:
         total=total,
         states=states,
         hosts=[host for host in hosts.values() if host.gone_at is None],
-        teams=_teams(user),
+        teams=teams_of(user),
     )
 
 
-def _hosts(user: User, visible: DomainQuerySet) -> dict[int, Host]:
+def visible_hosts(user: User, visible: DomainQuerySet) -> dict[int, Host]:
     """By key: all hosts for those who may see hosts, for others those that their machines are on."""
     hosts = Host.objects.only("uuid", "name", "state", "seen_at", "gone_at").order_by("name")
     if not user.can(Verb.HOST_VIEW):
@@ -134,13 +141,13 @@ def _hosts(user: User, visible: DomainQuerySet) -> dict[int, Host]:
     return {host.pk: host for host in hosts}
 
 
-def _teams(user: User) -> list[Team]:
+def teams_of(user: User) -> list[Team]:
     """Those whose machines the person may see."""
     teams = Team.objects.order_by("name")
     return list(teams if user.can(Verb.DOMAIN_VIEW) else teams.filter(members=user))
 
 
-def _narrow(machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[int, Host]) -> DomainQuerySet:
+def narrowed_to(machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[int, Host]) -> DomainQuerySet:
     """All filters but the one by state, which the counts by state must not know."""
     if wanted.host:
         machines = machines.filter(host__in=[pk for pk, host in hosts.items() if host.uuid == wanted.host])
@@ -174,6 +181,7 @@ def _page(user: User, machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[i
     by_key = {row.pk: row for row in rows.with_rights(user, may_console=Verb.DOMAIN_CONSOLE)}
     for row in by_key.values():
         row.host = hosts[row.host_id]
+    gauges.attach(by_key.values())
     return [by_key[key] for key in keys if key in by_key]
 
 

@@ -49,9 +49,10 @@ def _machine(user: User, key: str) -> Domain | None:
         return None
 
 
-_piece("domain-row", "_row.html", machine.plain)
+_piece("domain-row", "_row.html", machine.usage)
 _piece("domain-name", "_name.html", machine.plain)
 _piece("domain-state", "_state.html", machine.header, gone="_gone.html")
+_piece("domain-usage", "_usage.html", machine.usage)
 _piece("domain-facts", "_facts.html", machine.facts)
 _piece("domain-disks", "_disks.html", machine.disks)
 _piece("domain-nics", "_nics.html", machine.nics)

@@ -9,6 +9,7 @@ from uuid import UUID
 from accounts.models import User
 from accounts.permissions import Verb
 from audit.models import Entry
+from domains import gauges
 from domains.models import Domain, DomainDisk
 from domains.power import RULES, PowerRule, PowerVerb, offered
 from operations.listing import Wanted as Operations
@@ -66,6 +67,12 @@ def is_gone(domain: Domain) -> bool:
 def plain(user: User, domain: Domain) -> dict[str, Any]:
     """What pieces show that need nothing but the machine."""
     return {"user": user, "domain": domain}
+
+
+def usage(user: User, domain: Domain) -> dict[str, Any]:
+    """What `domains/_usage.html` and a row of the list show: the machine with its gauge."""
+    gauges.attach([domain])
+    return plain(user, domain)
 
 
 def header(user: User, domain: Domain) -> dict[str, Any]:

@@ -2,7 +2,7 @@ from django.urls import URLPattern, path
 
 from domains.views.create import form, new
 from domains.views.delete import delete
-from domains.views.detail import detail
+from domains.views.detail import detail, usage
 from domains.views.list import machines
 from domains.views.power import power
 from domains.views.screen import screen
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("new/", new, name="new"),
     path("new/form/", form, name="form"),
     path("<uuid:uuid>/", detail, name="detail"),
+    path("<uuid:uuid>/usage/", usage, name="usage"),
     path("<uuid:uuid>/screen/", screen, name="screen"),
     path("<uuid:uuid>/power/<slug:verb>/", power, name="power"),
     path("<uuid:uuid>/delete/", delete, name="delete"),

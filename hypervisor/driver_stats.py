@@ -59,17 +59,21 @@ class StatsCalls(Connection):
 def domain_stats(uuid: str, stats: dict[str, Any]) -> DomainStats:
     """One record of libvirt's flat list of names and numbers."""
     number = stats.get
-    available, usable = number("balloon.available"), number("balloon.usable")
-    told = number("balloon.last-update") and available is not None and usable is not None
     return DomainStats(
         uuid=uuid,
         cpu_time_ns=number("cpu.time", 0),
         memory_kib=number("balloon.current", 0),
         memory_rss_kib=number("balloon.rss", 0),
-        memory_guest_kib=max(0, available - usable) if told else None,
+        memory_guest_kib=_guest_kib(stats),
         blocks=tuple(_blocks(stats)),
         nets=tuple(_nets(stats)),
     )
+
+
+def _guest_kib(stats: dict[str, Any]) -> int | None:
+    if not stats.get("balloon.last-update") or not {"balloon.available", "balloon.usable"} <= stats.keys():
+        return None
+    return max(0, int(stats["balloon.available"]) - int(stats["balloon.usable"]))
 
 
 def _blocks(stats: dict[str, Any]) -> Iterator[BlockStats]:

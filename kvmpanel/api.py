@@ -14,6 +14,7 @@ from core.errors import PanelError
 from core.http import problem
 from domains.api import router as domains_router
 from hosts.api import router as hosts_router
+from monitoring.api import router as monitoring_router
 from networks.api import router as networks_router
 from operations.api import router as operations_router
 from storage.api import router as storage_router
@@ -31,6 +32,7 @@ api.add_router("audit", audit_router)
 api.add_router("hosts", hosts_router)
 api.add_router("domains", domains_router)
 api.add_router("domains", console_router)
+api.add_router("top", monitoring_router)
 api.add_router("operations", operations_router)
 api.add_router("networks", networks_router)
 api.add_router("storage", storage_router)

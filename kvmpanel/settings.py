@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "storage",
     "domains",
     "console",
+    "monitoring",
     "watcher",
     "dashboard",
     "kvmpanel.apps.KvmPanelConfig",

@@ -20,4 +20,5 @@ urlpatterns = [
     path("storage/", include("storage.urls")),
     path("machines/", include("domains.urls")),
     path("console/", include("console.urls")),
+    path("top/", include("monitoring.urls")),
 ]

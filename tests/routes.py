@@ -54,10 +54,12 @@ PAGES: dict[str, str] = {
     "POST domains:new": "422 422 403 403 403 403",
     "POST domains:power": "200 200 404 200 200 404",
     "GET domains:screen": "204 204 204 204 204 404",
+    "GET domains:usage": "200 200 200 200 200 404",
     "GET health": "200 200 200 200 200 200",
     "GET hosts:detail": "200 200 200 404 404 404",
     "GET hosts:list": "200 200 200 403 403 403",
     "POST hosts:maintenance": "302 302 404 404 404 404",
+    "GET monitoring:top": "200 200 200 200 200 200",
     "GET networks:detail": "200 200 200 404 404 404",
     "GET networks:list": "200 200 200 403 403 403",
     "POST operations:cancel": "302 302 404 302 404 404",
@@ -113,6 +115,7 @@ REST: dict[str, str] = {
     "DELETE /api/v1/teams/{team_id}": "204 403 403 403 403 403",
     "PUT /api/v1/teams/{team_id}/members": "200 403 403 403 403 403",
     "DELETE /api/v1/teams/{team_id}/members/{person_id}": "204 403 403 403 403 403",
+    "GET /api/v1/top": "200 200 200 200 200 200",
 }
 
 # What a call sends; without an entry nothing, which a form answers with 422 where the person may use it at all.
@@ -143,6 +146,7 @@ TOPICS: dict[str, str] = {
     "domain-nics": "yes yes yes yes yes no",
     "domain-row": "yes yes yes yes yes no",
     "domain-state": "yes yes yes yes yes no",
+    "domain-usage": "yes yes yes yes yes no",
     "domains": "yes yes yes yes yes yes",
     "drawer": "no no no yes no no",
     "host": "yes yes yes no no no",
@@ -164,6 +168,7 @@ TOPICS: dict[str, str] = {
     "storage": "yes yes yes no no no",
     "upload-storing": "yes yes yes yes yes no",
     "uploads": "no no no no no no",
+    "usage": "yes yes yes yes yes yes",
 }
 
 

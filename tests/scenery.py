@@ -65,7 +65,7 @@ class Stage:
     def key(self, kind: str) -> str:
         """What a page watches of a live topic; a list of everything is watched as "all"."""
         keys: dict[str, Any] = {
-            r"operations|domains|storage|networks|overview-.*": "all",
+            r"operations|domains|storage|networks|usage|overview-.*": "all",
             r"drawer": self.cast.lead.pk,
             r"operation.*|upload-storing": self.operation.pk,
             r"host.*": self.host.uuid,

@@ -23,5 +23,15 @@ def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if machine.is_gone(domain):
         return render(request, "domains/gone.html", context, status=410)
     context |= machine.header(user, domain) | machine.facts(user, domain)
-    context |= machine.disks(user, domain) | machine.nics(user, domain)
+    context |= machine.usage(user, domain) | machine.disks(user, domain) | machine.nics(user, domain)
     return render(request, "domains/detail.html", context)
+
+
+@require_safe
+def usage(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What it uses now: a piece of its page, which asks for it when there is something newer."""
+    user = signed_in(request)
+    domain = machine.find(user, uuid)
+    if domain is None or machine.is_gone(domain):
+        raise Http404
+    return render(request, "domains/_usage.html", machine.usage(user, domain))

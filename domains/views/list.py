@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from core.http import signed_in
 from domains import listing
+from domains.heads import head, options, pages
 from domains.models import DomainState
 
 LIVE = "machines-live"
@@ -48,37 +46,15 @@ def machines(request: HttpRequest) -> HttpResponse:
 
 def _context(found: listing.Listing, path: str) -> dict[str, Any]:
     wanted = found.wanted
-    start = (wanted.page - 1) * wanted.size
     return {
         "listing": found,
         "wanted": wanted,
-        "columns": [_column(wanted, path, *column) for column in COLUMNS],
+        "columns": [head(wanted, path, *column) for column in COLUMNS],
         "states": _states(found, path),
-        "host_options": _options(((host.uuid, host.name) for host in found.hosts), wanted.host),
-        "team_options": _options(((team.pk, team.name) for team in found.teams), wanted.team),
-        "range": f"{start + 1:,}–{start + len(found.rows):,} of {found.total:,}",
+        "host_options": options(((host.uuid, host.name) for host in found.hosts), wanted.host),
+        "team_options": options(((team.pk, team.name) for team in found.teams), wanted.team),
         "here": path + wanted.query(),
-        "previous": path + replace(wanted, page=wanted.page - 1).query() if wanted.page > 1 else "",
-        "next": path + replace(wanted, page=wanted.page + 1).query() if wanted.page < found.pages else "",
-    }
-
-
-def _options(choices: Iterable[tuple[object, str]], chosen: object) -> SafeString:
-    """For a hundred hosts a loop in the template would take as long as all the rest of the page's frame."""
-    marks = ((value, mark_safe(" selected") if value == chosen else "", words) for value, words in choices)
-    return format_html_join("", '<option value="{}"{}>{}</option>', marks)
-
-
-def _column(wanted: listing.Wanted, path: str, key: str, title: str, classes: str) -> dict[str, str]:
-    """A column's head: where a click on it leads, and for screen readers how the table is sorted by it now."""
-    down = f"-{key}"
-    return {
-        "key": key,
-        "title": title,
-        "classes": classes,
-        "address": path + replace(wanted, sort=down if wanted.sort == key else key, page=1).query(),
-        "sorted": {key: "ascending", down: "descending"}.get(wanted.sort, ""),
-    }
+    } | pages(wanted, path, shown=len(found.rows), total=found.total)
 
 
 def _states(found: listing.Listing, path: str) -> list[dict[str, str | bool]]:
