@@ -166,8 +166,15 @@ class LibvirtHost(ABC):
         self.exec("sh", "-c", f"kill -{signal} $(cat /run/libvirtd.pid)")
 
     def _daemon_runs(self) -> bool:
-        state = self.exec("sh", "-c", "cat /proc/$(cat /run/libvirtd.pid)/stat 2>/dev/null || true")
-        return bool(state) and ") Z " not in state
+        return self._daemon_state() not in ("", "Z")
+
+    def _daemon_frozen(self) -> bool:
+        return self._daemon_state() == "T"
+
+    def _daemon_state(self) -> str:
+        """The letter of proc(5); blank where there is no such process."""
+        stat = self.exec("sh", "-c", "cat /proc/$(cat /run/libvirtd.pid)/stat 2>/dev/null || true")
+        return stat.rpartition(")")[2].split()[0] if stat else ""
 
     def _daemon_answers(self) -> bool:
         try:

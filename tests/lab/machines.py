@@ -11,15 +11,16 @@ from uuid import UUID, uuid4
 from lxml import etree
 from lxml.builder import E
 
+from tests.lab.daemon import LibvirtHost
 from tests.lab.guest import COMMAND_LINE, Guest
-from tests.lab.host import LabError, LabHost
+from tests.lab.namespace import LabError
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     """One of them; `virsh("start")` is `virsh start UUID`."""
 
-    host: LabHost
+    host: LibvirtHost
     uuid: UUID
 
     def virsh(self, command: str, *arguments: str) -> str:
@@ -29,7 +30,7 @@ class Machine:
 
 @contextlib.contextmanager
 def machine(
-    host: LabHost, name: str, *, uuid: UUID | None = None, guest: Guest | None = None
+    host: LibvirtHost, name: str, *, uuid: UUID | None = None, guest: Guest | None = None
 ) -> Iterator[Machine]:
     """Define one; it is destroyed and forgotten at the end, however far it got."""
     made = Machine(host, uuid or uuid4())

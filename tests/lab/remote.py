@@ -43,6 +43,7 @@ touch "$root/ready"
 while :; do sleep 1000 & wait; done
 """
 
+# With a certificate that is no good it shall start all the same: others are to find that out.
 _LIBVIRTD_CONF: Final = """
 listen_tcp = 1
 listen_tls = 1
@@ -54,6 +55,7 @@ unix_sock_rw_perms = "0770"
 key_file = "/etc/libvirt/pki/serverkey.pem"
 cert_file = "/etc/libvirt/pki/servercert.pem"
 ca_file = "/etc/libvirt/pki/cacert.pem"
+tls_no_sanity_certificate = 1
 """
 
 # See tests.lab.host for why root runs the guests. Others send migrating machines to `migration_host`.
@@ -77,6 +79,11 @@ StrictModes no
 MaxStartups 100
 PidFile /run/sshd.pid
 Subsystem sftp internal-sftp
+"""
+
+# Every rule with our comment, as the command that takes it out again.
+_OPEN_FIREWALL: Final = """
+iptables -S INPUT | sed -n 's/^-A\\(.*--comment lab .*\\)/-D\\1/p' | xargs -rL1 iptables
 """
 
 _CLOCK: Final = '#!/bin/sh\nexec /run/date -d "{offset_s} seconds" "$@"\n'
@@ -133,7 +140,10 @@ class RemoteHost(LibvirtHost):
         for work in (self.root / "layers").glob(".*"):
             shutil.rmtree(work)  # of a mount that ended
         self.namespace.start(_INIT, self.name)
-        self.lab.plug(self)
+        self.lab.switch.plug(self.name, into=self.namespace.pid, mac=self.mac)
+        self.exec("ip", "address", "add", f"{self.ip}/24", "dev", "eth0")
+        self.exec("ip", "link", "set", "eth0", "up")
+        self.exec("ip", "route", "add", "default", "via", f"{self.lab.prefix}.1")
         self.exec("/usr/sbin/sshd", "-f", "/etc/libvirt/ssh/sshd_config")
         self._launch_daemon()
 
@@ -145,7 +155,7 @@ class RemoteHost(LibvirtHost):
     def stop(self) -> None:
         """Pull the plug: guests, daemons and the network card go at once. Files stay."""
         self.namespace.stop()
-        self.lab.unplug(self)
+        self.lab.switch.unplug(self.name)
 
     def reboot(self) -> None:
         """Off without a warning, and on again."""
@@ -154,7 +164,7 @@ class RemoteHost(LibvirtHost):
 
     def cut(self) -> None:
         """Pull the network cable."""
-        self.lab.switch.exec("ip", "link", "set", self.name, "down")
+        self.lab.switch.pull(self.name)
 
     def drop(self) -> None:
         """A firewall that throws everything away without a word: a black hole."""
@@ -166,18 +176,13 @@ class RemoteHost(LibvirtHost):
 
     def slow(self, *, latency_ms: float = 0, loss_percent: float = 0) -> None:
         """Make the line bad: this much more time there and back, and this many frames lost on each way."""
-        self.lab.unbend(self)
-        self.lab.bend(self, delay_ms=latency_ms / 2, loss_percent=loss_percent)
+        self.lab.switch.bend(self.name, delay_ms=latency_ms / 2, loss_percent=loss_percent)
 
     def heal(self) -> None:
         """Undo `cut`, `drop`, `refuse` and `slow`."""
-        self.lab.unbend(self)
-        self.lab.switch.exec("ip", "link", "set", self.name, "up")
-        self.exec(
-            "sh",
-            "-c",
-            "iptables -S INPUT | sed -n 's/^-A\\(.*--comment lab .*\\)/-D\\1/p' | xargs -rL1 iptables",
-        )
+        self.lab.switch.straighten(self.name)
+        self.lab.switch.push(self.name)
+        self.exec("sh", "-c", _OPEN_FIREWALL)
 
     def restore(self) -> None:
         """Undo everything that the methods here can break, so that it is as when it was started."""
@@ -185,6 +190,17 @@ class RemoteHost(LibvirtHost):
         self.thaw()
         if not self._daemon_runs():
             self.revive()
+
+    def trouble(self) -> str:
+        """What is broken, in words; blank if nothing is."""
+        troubles = {
+            "line cut": self.lab.switch.pulled(self.name),
+            "line bad": self.lab.switch.bent(self.name),
+            "behind a firewall": "--comment lab" in self.exec("iptables", "-S", "INPUT"),
+            "libvirtd killed": not self._daemon_runs(),
+            "libvirtd frozen": self._daemon_frozen(),
+        }
+        return ", ".join(name for name, true in troubles.items() if true)
 
     def set_clock(self, offset_s: float) -> None:
         """Let `date` be wrong by so much. The kernel's clock is everybody's, and stays right."""
