@@ -56,6 +56,11 @@ def _refusal(outcome: Outcome, domain: Domain) -> PanelError:
             return Conflict(f"{domain.name} has no VNC screen.", fix="Add a VNC display to its definition.")
         case Outcome.UNREACHABLE:
             return Unavailable(f"{domain.host.name} does not answer.", fix="Try again when its host is back.")
+        case Outcome.NO_TUNNEL:
+            return Conflict(
+                f"The panel has no SSH connection to {domain.host.name}, and consoles go through one.",
+                fix="The checks on the host's page say what is missing.",
+            )
         case Outcome.FORBIDDEN:
             return Forbidden("You may not do this.", fix="Ask an operator for the right to do it.")
         case _:

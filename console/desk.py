@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     FORBIDDEN = "forbidden"
     OFF = "off"
     SCREENLESS = "screenless"
+    NO_TUNNEL = "no_tunnel"
     UNREACHABLE = "unreachable"
     LATE = "late"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -13,8 +14,11 @@ from accounts.permissions import Verb
 from console import desk, tickets
 from console.desk import Outcome
 from domains.models import Domain
+from hosts import tunnels
 from hosts.connections import borrow
+from hosts.models import Host
 from hypervisor import errors
+from hypervisor.facts import VncEndpoint
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +35,8 @@ def prepare(digest: str, *, domain_uuid: str, user_id: int, login_hash: str, mod
         outcome = _failed(Outcome.UNREACHABLE, domain_uuid, error)
     except (errors.NotFound, errors.Refused) as error:
         outcome = _failed(Outcome.OFF, domain_uuid, error)
+    except tunnels.NoWay as error:
+        outcome = _failed(Outcome.NO_TUNNEL, domain_uuid, error)
     except errors.HypervisorError as error:
         outcome = _failed(Outcome.SCREENLESS, domain_uuid, error)
     desk.answer(digest, outcome)
@@ -56,14 +62,23 @@ def _prepare(digest: str, domain_uuid: UUID, user_id: int, login_hash: str, mode
         domain_uuid=domain_uuid,
         domain_name=domain.name,
         mode=mode,
-        host=screen.host,
-        port=screen.port,
         checked_us=checked_us,
+        **_way_to(domain.host, screen),
         password=password,
         desktop_name=None if password else screen.display_name,
     )
     tickets.store(redis, digest, grant)
     return Outcome.READY
+
+
+def _way_to(host: Host, screen: VncEndpoint) -> dict[str, Any]:
+    """How the proxy gets to a screen: directly on this machine, through a tunnel on every other."""
+    if not host.remote:
+        return {"host": screen.host, "port": screen.port}
+    try:
+        return {"socket": str(tunnels.open_tunnel(host, screen.host, screen.port))}
+    except errors.AccessDenied as error:  # a host over TLS whose ssh has not been set up to the end
+        raise tunnels.NoWay(error.message) from error
 
 
 def _failed(outcome: Outcome, domain_uuid: str, error: errors.HypervisorError) -> Outcome:

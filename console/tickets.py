@@ -43,7 +43,8 @@ class Grant:
 
     `checked_us` is Redis's clock (`now`) from before the permission was checked: what is taken back later wins.
     The proxy proves that it reached the right screen by `password` (VNC authentication with the password set
-    for this opening) or, for a machine defined without one, by the screen's `desktop_name`.
+    for this opening) or, for a machine defined without one, by the screen's `desktop_name`. The way there is `host`
+    and `port`, or for a screen on another host the unix `socket` of a tunnel.
     """
 
     session_hash: str
@@ -51,15 +52,18 @@ class Grant:
     domain_uuid: UUID
     domain_name: str
     mode: Mode
-    host: str
-    port: int
     checked_us: int
+    host: str = ""
+    port: int = 0
+    socket: str = ""
     password: str | None = None
     desktop_name: str | None = None
 
     def __post_init__(self) -> None:
         if self.password is None and self.desktop_name is None:
             raise ValueError("a grant needs a password or a desktop name to know the screen by")
+        if bool(self.socket) == bool(self.host and self.port):
+            raise ValueError("a grant leads either to a host and a port or to a socket")
 
     def dump(self) -> str:
         """As JSON, for Redis."""

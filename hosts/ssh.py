@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hosts import credentials
 from hosts.models import Host
 from hypervisor import transport_errors
-from hypervisor.errors import HypervisorError, Unreachable
+from hypervisor.errors import AccessDenied, HypervisorError, Unreachable
 from hypervisor.uri import Address, Transport
 
 SSH_PORT: Final = 22
@@ -93,7 +93,7 @@ def scan_host_key(hostname: str, port: int = SSH_PORT, *, deadline_s: float = 8.
     """
     address = Address(transport=Transport.TCP, hostname=hostname, port=port)
     argv = ["ssh-keyscan", "-T", str(max(1, int(deadline_s))), "-p", str(port), "-t", "ed25519,ecdsa,rsa"]
-    said = _run([*argv, "--", address.hostname], deadline_s=deadline_s + 1)
+    said = execute([*argv, "--", address.hostname], deadline_s=deadline_s + 1)
     shown = {}
     for line in said.output.splitlines():
         _, _, key = line.partition(" ")
@@ -110,14 +110,30 @@ def run(host: Host, argv: list[str], *, deadline_s: float) -> str:
 
     `argv` is ours, never a person's. Raises CommandFailed, Unreachable, AccessDenied, NotWhoItWas.
     """
-    said = _run([*command(host), shlex.join(argv)], deadline_s=deadline_s)
+    said = execute([*command(host), shlex.join(argv)], deadline_s=deadline_s)
     if said.status == _FAILED:
         raise failure(said.errors)
+    if said.status < 0:
+        raise CommandFailed("It said more than the panel reads, or was killed.")
     if said.status:
         raise CommandFailed(
             (said.errors.strip().splitlines() or [f"It ended with status {said.status}."])[-1]
         )
     return said.output
+
+
+def try_forward(host: Host, port: int, *, deadline_s: float) -> None:
+    """Reach the host's own 127.0.0.1:`port` through its SSH server; that nothing listens there is no failure.
+
+    Raises AccessDenied where the server forwards nothing, and what `run` raises.
+    """
+    # -W says why it failed in a message that our configuration is too quiet for.
+    argv = command(host, "-o", "LogLevel=INFO", "-W", f"127.0.0.1:{port}")
+    said = execute(argv, deadline_s=deadline_s)
+    if "administratively prohibited" in said.errors:
+        raise AccessDenied("The host's SSH server forbids forwarding.")
+    if said.status and "open failed" not in said.errors:
+        raise failure(said.errors)
 
 
 def command(host: Host, *options: str) -> list[str]:
@@ -156,13 +172,15 @@ def failure(words: str) -> HypervisorError:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
+    """How a program ended and what it said; below 0, `status` is the signal that killed it."""
+
     status: int
     output: str
     errors: str
 
 
-def _run(argv: list[str], *, deadline_s: float) -> _Said:
+def execute(argv: list[str], *, deadline_s: float) -> Said:
     """Run a program of ours in a session of its own; past the deadline it is killed and Unreachable raised.
 
     A host owns what comes back: it goes to files that can't grow past ANSWER_BYTES.
@@ -186,7 +204,7 @@ def _run(argv: list[str], *, deadline_s: float) -> _Said:
                 process.wait()
         output.seek(0)
         errors.seek(0)
-        return _Said(
+        return Said(
             status,
             output.read().decode(errors="replace"),
             errors.read().decode(errors="replace"),

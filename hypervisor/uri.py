@@ -13,7 +13,7 @@ from typing import Final
 
 from hypervisor.errors import Invalid
 
-_PATH: Final = re.compile(r"/[A-Za-z0-9._/-]+")
+_PATH: Final = re.compile(r"/[A-Za-z0-9._/@~+-]+")
 _SOCKET_LENGTH: Final = 100
 _FOLDER_LENGTH: Final = 200
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

@@ -201,13 +201,10 @@ class Proxy:
             return await self._relayed(browser, guest, console, early)
 
     async def _reach(self, grant: tickets.Grant) -> socket.socket:
-        family = socket.AF_INET6 if ":" in grant.host else socket.AF_INET
-        guest = socket.socket(family, socket.SOCK_STREAM)
-        guest.settimeout(0)
-        guest.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        guest, place = _way_to(grant)
         try:
             async with asyncio.timeout(self._settings.handshake_seconds):
-                await asyncio.get_running_loop().sock_connect(guest, (grant.host, grant.port))
+                await asyncio.get_running_loop().sock_connect(guest, place)
         except OSError as error:
             guest.close()
             raise TurnedAway(
@@ -283,6 +280,18 @@ class Proxy:
                 await tickets.watch(self._redis, open_now)
             except RedisError as error:
                 log.warning("redis is away", error=str(error))
+
+
+def _way_to(grant: tickets.Grant) -> tuple[socket.socket, str | tuple[str, int]]:
+    """A socket of the right kind, not connected, and where to connect it."""
+    if grant.socket:
+        guest = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        guest.settimeout(0)
+        return guest, grant.socket
+    guest = socket.socket(socket.AF_INET6 if ":" in grant.host else socket.AF_INET, socket.SOCK_STREAM)
+    guest.settimeout(0)
+    guest.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return guest, (grant.host, grant.port)
 
 
 def listen(settings: Settings) -> socket.socket:
