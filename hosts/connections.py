@@ -15,6 +15,7 @@ from hosts import credentials
 from hosts.models import Host, HostState
 from hypervisor.driver import Hypervisor as Hypervisor  # others take the type's name from here
 from hypervisor.errors import AccessDenied, Unreachable
+from hypervisor.isolated import Isolated
 from hypervisor.opener import Opener
 from hypervisor.uri import Address, Transport
 
@@ -49,6 +50,17 @@ def open_new(host: Host) -> Hypervisor:
     """
     _require_role()
     return Hypervisor.open(prepared_address(host))
+
+
+def open_isolated(host: Host, *, deadline_s: float) -> Isolated:
+    """A connection in a process of its own, which is killed where it doesn't answer in time; the caller closes it."""
+    return open_isolated_at(prepared_address(host), deadline_s=deadline_s)
+
+
+def open_isolated_at(address: Address, *, deadline_s: float) -> Isolated:
+    """The same with what `prepared_address` gave, for threads that must not wait for the database."""
+    _require_role()
+    return Isolated.open(address, deadline_s=deadline_s, keepalive_interval_s=4, keepalive_count=2)
 
 
 def address_of(host: Host) -> Address:

@@ -14,10 +14,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from hypervisor import events, wire
@@ -28,12 +29,38 @@ from hypervisor.uri import Address
 
 Value = TypeVar("Value")
 
-# Storage that doesn't answer says nothing of the host: it is left alone until it does, and the rest goes on.
 STORAGE_S: Final = 20.0
-_EVENTS: Final = {
+_EVENTS: Final[dict[str, type[events.Event]]] = {
     kind.__name__: kind
     for kind in (events.DomainEvent, events.NetworkEvent, events.PoolEvent, events.ConnectionClosed)
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[Value]):
+    """A call, for `ask_later`, and the type of what it gives; `about` is the pool it asks for, if it is one."""
+
+    name: str
+    kind: Any
+    about: UUID | None = None
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """What the call is given."""
+        return () if self.about is None else (self.about,)
+
+
+POOLS: Final[Question[list[PoolFacts]]] = Question("list_pools", list[PoolFacts])
+
+
+def fresh_pool(pool: UUID) -> Question[PoolFacts]:
+    """The pool, after libvirt has looked at its directory again."""
+    return Question("refresh_pool", PoolFacts, pool)
+
+
+def volumes(pool: UUID) -> Question[list[VolumeFacts]]:
+    """All volumes of an active pool."""
+    return Question("list_volumes", list[VolumeFacts], pool)
 
 
 class Isolated:
@@ -48,7 +75,7 @@ class Isolated:
         self._unpacker = wire.Unpacker()
         self._listener: events.Listener | None = None
         self._calls = 0
-        self._silent_storage: int | None = None
+        self._later: dict[int, tuple[Question[Any], Callable[[Any], None]]] = {}
         self._closed = False
         # How long a call that takes several round trips may last.
         self.deadline_s = 30.0
@@ -91,7 +118,14 @@ class Isolated:
 
     def wait(self, timeout_s: float, *, wake: int) -> None:
         """Until an event was told, the descriptor `wake` can be read, or the time is up."""
-        if _readable([self._line.fileno(), wake], timeout_s, self._line.fileno()):
+        if _readable(self._line, timeout_s, wake):
+            for message in self._received():
+                self._note(message)
+
+    def drain(self, timeout_s: float) -> None:
+        """Tell of the events that come within this time."""
+        ends = time.monotonic() + timeout_s
+        while not self._closed and _readable(self._line, ends - time.monotonic()):
             for message in self._received():
                 self._note(message)
 
@@ -99,7 +133,7 @@ class Isolated:
         """Everything that is known about the host."""
         return self._ask("host_facts", HostFacts)
 
-    def memory_free_mib(self, *, deadline_s: float) -> int:
+    def memory_free_mib(self, *, deadline_s: float | None = None) -> int:
         """What the host could give to guests right now: one round trip."""
         return self._ask("memory_free_mib", int, deadline_s=deadline_s)
 
@@ -121,15 +155,22 @@ class Isolated:
 
     def list_pools(self) -> list[PoolFacts]:
         """All pools. Raises `Busy`, as the next two do, while the host's storage does not answer."""
-        return self._ask_storage("list_pools", list[PoolFacts])
+        return self._ask_storage(POOLS)
 
     def refresh_pool(self, pool: UUID) -> PoolFacts:
         """Let libvirt look at the pool's directory again."""
-        return self._ask_storage("refresh_pool", PoolFacts, pool)
+        return self._ask_storage(fresh_pool(pool))
 
     def list_volumes(self, pool: UUID) -> list[VolumeFacts]:
         """All volumes of an active pool."""
-        return self._ask_storage("list_volumes", list[VolumeFacts], pool)
+        return self._ask_storage(volumes(pool))
+
+    def ask_later(self, question: Question[Value], then: Callable[[Value | HypervisorError], None]) -> None:
+        """Ask, and go on; `then` gets the answer, or why there is none, from within `wait` and the other methods.
+
+        There is no deadline: storage may hang for hours while everything else on the host is well.
+        """
+        self._later[self._send(question.name, question.arguments)] = question, then
 
     def _ask(
         self,
@@ -146,14 +187,13 @@ class Isolated:
             self.close()
             raise Unreachable(missed) from None
 
-    def _ask_storage(self, name: str, kind: type[Value], *arguments: object) -> Value:
-        if self._silent_storage is None:
-            number = self._send(name, arguments)
-            try:
-                return self._answer(number, kind, STORAGE_S)
-            except TimeoutError:
-                self._silent_storage = number
-        raise Busy("Storage on this host does not answer.")
+    def _ask_storage(self, question: Question[Value]) -> Value:
+        number = self._send(question.name, question.arguments)
+        try:
+            found: Value = self._answer(number, question.kind, STORAGE_S)
+        except TimeoutError:
+            raise Busy("Storage on this host does not answer.") from None
+        return found
 
     def _send(self, name: str, arguments: tuple[object, ...]) -> int:
         self._calls += 1
@@ -168,17 +208,21 @@ class Isolated:
         ends = time.monotonic() + deadline_s
         found: list[Any] | None = None
         while found is None:
-            if not _readable([self._line.fileno()], ends - time.monotonic(), self._line.fileno()):
+            if not _readable(self._line, ends - time.monotonic()):
                 raise TimeoutError
             for message in self._received():
                 if message[:2] in (["done", number], ["failed", number]):
                     found = message
                 else:
                     self._note(message)
+        answer = self._understood(found, kind)
+        if isinstance(answer, HypervisorError):
+            raise answer
+        return answer
+
+    def _understood(self, message: list[Any], kind: type[Value]) -> Value | HypervisorError:
         try:
-            if found[0] == "failed":
-                raise _error(found[2:])
-            return wire.load(kind, found[2])
+            return _error(message[2:]) if message[0] == "failed" else wire.load(kind, message[2])
         except (wire.Nonsense, LookupError) as error:
             raise self._lost() from error
 
@@ -187,22 +231,21 @@ class Isolated:
             data = self._line.recv(1024 * 1024)
             if data:
                 return self._unpacker.feed(data)
-        except OSError as error:
-            raise self._lost() from error
-        except wire.Nonsense as error:
+        except (OSError, wire.Nonsense) as error:
             raise self._lost() from error
         raise self._lost()
 
     def _note(self, message: list[Any]) -> None:
-        """An event, or the late answer of storage."""
+        """An event, or an answer that nobody waits for here."""
         match message:
             case ["event", str() as name, data] if name in _EVENTS and self._listener is not None:
                 try:
                     self._listener(wire.load(_EVENTS[name], data))
                 except wire.Nonsense as error:
                     raise self._lost() from error
-            case ["done" | "failed", int() as number, *_] if number == self._silent_storage:
-                self._silent_storage = None
+            case ["done" | "failed", int() as number, *_] if number in self._later:
+                question, then = self._later.pop(number)
+                then(self._understood(message, question.kind))
 
     def _lost(self) -> Unreachable:
         self.close()
@@ -256,7 +299,7 @@ class _Zygote:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hypervisor.isolated_zygote"],
                 cwd=Path(__file__).resolve().parents[1],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env=dict(_environment()),
                 start_new_session=True,
@@ -272,20 +315,18 @@ def _environment() -> Iterator[tuple[str, str]]:
     yield "MALLOC_ARENA_MAX", "1"  # with an arena for each thread a child takes twice the memory
 
 
-def _readable(descriptors: list[int], timeout_s: float, wanted: int) -> bool:
-    """Whether `wanted` became readable, or broke, before the time was up or another of `descriptors` did."""
+def _readable(line: socket.socket, timeout_s: float, *wakes: int) -> bool:
+    """Whether `line` can be read, or broke, before the time was up or one of `wakes` could be."""
     poll = select.poll()
-    for descriptor in descriptors:
+    for descriptor in (line.fileno(), *wakes):
         poll.register(descriptor, select.POLLIN)
-    return any(descriptor == wanted for descriptor, _ in poll.poll(max(0.0, timeout_s) * 1000))
+    return any(descriptor == line.fileno() for descriptor, _ in poll.poll(max(0.0, timeout_s) * 1000))
 
 
 def _error(details: list[Any]) -> HypervisorError:
-    name, message, code, domain = details
-    kind = _errors().get(name, HypervisorError)
-    return kind(
-        wire.load(str, message), code=wire.load(int | None, code), domain=wire.load(int | None, domain)
-    )
+    name, message, *numbers = details
+    code, domain = wire.load(tuple[int | None, int | None], numbers)
+    return _errors().get(name, HypervisorError)(wire.load(str, message), code=code, domain=domain)
 
 
 def _errors() -> dict[str, type[HypervisorError]]:

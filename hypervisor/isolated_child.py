@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final, get_type_hints
 from uuid import UUID
 
-from hypervisor import wire
+from hypervisor import events, wire
 from hypervisor.driver import Hypervisor
 from hypervisor.errors import HypervisorError
 from hypervisor.events import Event
@@ -94,6 +94,9 @@ class _Child:
             return None
         if self._hypervisor is None:
             raise HypervisorError("There is no connection yet.")
+        if not events.loop_alive():
+            _log.critical("libvirt's event loop does not turn: no event and no keepalive gets through")
+            os._exit(1)
         if name == "subscribe":
             self._hypervisor.subscribe(self._tell)
             return None

@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import socket
-import sys
 from typing import Final
 
 from hypervisor.isolated_child import serve
@@ -70,4 +69,4 @@ def _bury(pid: int, pidfd: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

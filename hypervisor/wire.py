@@ -59,7 +59,7 @@ def load(kind: type[Value], data: object) -> Value:
     Raises `Nonsense`.
     """
     try:
-        return cast("Value", _decoder(kind)(data))
+        return cast("Value", _decoder(cast("Any", kind))(data))
     except (ValueError, TypeError, OverflowError) as error:
         raise Nonsense(f"not a {kind}") from error
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from core.events import publish
 from core.reconcile import LARGEST, reconcile
+from hosts.inventory import note
 from hosts.models import Host
-from hypervisor.facts import PoolFacts, VolumeFacts
+from hypervisor.facts import PoolFacts, PoolState, VolumeFacts
 from hypervisor.specs import ImageFormat
 from storage.models import Pool, Volume, VolumeKind
 
@@ -30,6 +31,16 @@ def record_pools(host: Host, facts: list[PoolFacts]) -> None:
 def record_pool(host: Host, fact: PoolFacts) -> None:
     """One pool, as `host` told it just now; says nothing of the others."""
     _record_pools(Pool.objects.filter(host=host, uuid=fact.uuid), host, [fact])
+
+
+def record_silent(host: Host, uuid: UUID | None) -> None:
+    """This pool (None: nobody knows which) keeps everything waiting that asks for it."""
+    pool = None if uuid is None else Pool.objects.filter(host=host, uuid=uuid, gone_at=None).first()
+    if pool is not None:
+        Pool.objects.filter(pk=pool.pk).update(state=PoolState.INACCESSIBLE.value)
+        tell(pool)
+    what = "Its storage" if pool is None else f"Its pool {pool.name}"
+    note(host, "storage", f"{what} does not answer: look at the disk or the file server behind it.")
 
 
 def record_volumes(pool: Pool, facts: list[VolumeFacts]) -> None:

@@ -6,21 +6,22 @@ from secrets import SystemRandom
 from typing import Final
 
 FIRST_S: Final = 1.0
-LONGEST_S: Final = 30.0
+# A host that is well again should be back within ten seconds, and a try costs a few milliseconds.
+LONGEST_S: Final = 5.0
 _random = SystemRandom()
 
 
 class Backoff:
-    """Twice as long after each failure, up to half a minute; never two hosts in step with each other."""
+    """Twice as long after each failure, up to five seconds; never two hosts in step with each other."""
 
     def __init__(self) -> None:
         self._failures = 0
 
-    def next_s(self) -> float:
-        """The wait after one more failure."""
+    def next_s(self, *, tried_s: float) -> float:
+        """The wait after one more failure, which itself took `tried_s`: tries start so far apart, not end."""
         longest = min(LONGEST_S, FIRST_S * 2 ** min(self._failures, 10))
         self._failures += 1
-        return max(FIRST_S, _random.uniform(longest / 2, longest))
+        return max(FIRST_S / 2, _random.uniform(longest / 2, longest) - tried_s)
 
     def reset(self) -> None:
         """It worked: the next failure is the first one again."""

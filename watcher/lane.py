@@ -1,68 +1,74 @@
 """One host's lane: a thread with a connection of its own that keeps this host's part of the inventory true.
 
-Events are hints to look; the full reading at connect and every minute is the truth. Nothing here is shared with other
-lanes, so a host that hangs, lies or floods keeps nobody else waiting.
+Events are hints to look; the full reading at connect and every 45 s is the truth. Nothing here is shared with other
+lanes but the database: the connection lives in a child process, which is killed where it does not answer, so a host
+that hangs, lies or floods keeps nobody else waiting.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
 
 import structlog
-from django.db import Error, close_old_connections, connection
+from django.db import Error
 
 from hosts import connections
-from hosts.inventory import record_lost
+from hosts.inventory import SameMachine, note, record_blocked, record_lost
 from hosts.models import Host
-from hypervisor.errors import HypervisorError, Unreachable
-from watcher import reading
+from hypervisor.errors import AccessDenied, HypervisorError, Unreachable
 from watcher.backoff import Backoff, jittered
-from watcher.inbox import Batch, Inbox
+from watcher.claims import ClaimLost, Claims, Held
+from watcher.following import Following
+from watcher.writers import Writers
 
 log = structlog.get_logger(__name__)
 
-CONTACT_S: Final = 10.0
-READ_ALL_S: Final = 60.0
-# libvirt does not see files that people put into a pool's folder; it looks there at every fifth reading.
-REFRESH_EVERY: Final = 5
-# A lane rests twice as long as it worked. So events back to back become one look, and a guest that brings about
-# as many as it can takes a third of a processor at most.
-REST: Final = 2
-LONGEST_REST_S: Final = 0.5
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
+OPEN_S: Final = 8.0
+# A connection that stood this long and broke is made again at once, before anybody is told: a daemon that restarts, or
+# a line that loses packets, does not make a host that comes and goes. Silence and this try together end within 20 s.
+STEADY_S: Final = 10.0
+SILENT_S: Final = 18.0
+SHORTEST_OPEN_S: Final = 3.0
+# Only a person can mend it, and what they change in the panel is noticed by itself.
+BLOCKED_S: Final = 60.0
 CLOSING_S: Final = 0.2
-
-_CLOSED: Final = {
-    "keepalive timeout": "libvirtd on this host stopped answering.",
-    "end of file": "libvirtd on this host closed the connection: it was stopped or restarted.",
-}
 
 
 class Lane:
-    """Runs from `start` until `stop`; whatever fails, it tries again."""
+    """Runs from `start` until `stop`, or until another watcher has the host; whatever fails, it tries again."""
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.address = connections.address_of(host)
-        self._inbox = Inbox()
+    def __init__(self, held: Held, claims: Claims, writers: Writers) -> None:
+        self.held = held
+        self.host = held.host
+        self._claims = claims
+        self._writers = writers
         self._backoff = Backoff()
         self._stopping = threading.Event()
-        self._busy_since: float | None = None
-        self._readings = 0
-        self._thread = threading.Thread(target=self._run, name=f"lane {host.name}", daemon=True)
+        self._wake = os.eventfd(0)
+        self._steady = False
+        self._heard_at = 0.0
+        # Why the connection broke that is being made again at once.
+        self._broke = ""
+        self._told = ""
+        self._thread = threading.Thread(target=self._run, name=f"lane {self.host.name}", daemon=True)
 
     def start(self) -> None:
         """Begin, on a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End as soon as the host lets us; returns at once."""
-        self._stopping.set()
-        self._inbox.interrupt()
+        """End with the next answer of the host, or with its deadline; returns at once."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            os.eventfd_write(self._wake, 1)
 
     def join(self, timeout_s: float) -> None:
         """Wait for the end."""
@@ -70,108 +76,99 @@ class Lane:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread is there, be it stuck."""
+        """Whether its thread runs."""
         return self._thread.is_alive()
-
-    @property
-    def stuck_s(self) -> float:
-        """How long it has been waiting for one answer of the host; 0 while it waits for events or for its next try."""
-        since = self._busy_since
-        return 0.0 if since is None else time.monotonic() - since
 
     def _run(self) -> None:
         structlog.contextvars.bind_contextvars(host=self.host.name)
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 self._connect_and_follow()
+            except ClaimLost:
+                log.info("another watcher has this host now")
+                break
+            except (AccessDenied, SameMachine) as error:
+                self._blocked(str(error))
+                self._stopping.wait(jittered(BLOCKED_S))
             except HypervisorError as error:
-                self._lost(self._why(error))
+                if not self._again_at_once(error):
+                    self._lost(self._broke or error.message)
+                    self._stopping.wait(self._backoff.next_s(tried_s=time.monotonic() - began))
             except Error:
                 log.exception("the database failed; the host is read anew")
+                self._stopping.wait(self._backoff.next_s(tried_s=0))
             except Exception:
                 log.exception("the lane broke; the host is read anew")
-            connection.close()
-            self._stopping.wait(self._backoff.next_s())
-
-    def _why(self, error: HypervisorError) -> str:
-        """The reason for people: libvirt says why a connection closed at about the time when a call on it fails."""
-        closed = self._inbox.take(CLOSING_S).closed
-        return error.message if closed is None else _words(closed)
-
-    def _lost(self, reason: str) -> None:
-        if self._stopping.is_set():
-            return
-        log.warning("host lost", reason=reason)
-        try:
-            record_lost(self.host, reason)
-        except Error:
-            log.exception("the database failed; the host stays as it was")
+                self._stopping.wait(self._backoff.next_s(tried_s=0))
+        os.close(self._wake)
 
     def _connect_and_follow(self) -> None:
         """Connect, read everything, follow events. Returns when asked to stop; raises HypervisorError otherwise."""
-        self._inbox = Inbox()
-        with self._busy():
-            hypervisor = connections.open_new(self.host)
-        with hypervisor:
-            if self._stopping.is_set():
-                return
-            hypervisor.subscribe(self._inbox.put)
-            self._read_all(hypervisor)
-            log.info("host connected")
-            self._backoff.reset()
-            self._follow(hypervisor)
+        self._steady = False
+        address = self._writers.do(partial(connections.prepared_address, self.host))
+        with connections.open_isolated_at(address, deadline_s=self._open_s()) as hypervisor:
+            following = Following(self.host, hypervisor, self._record)
+            try:
+                following.begin()
+                self._connected()
+                steady_at = time.monotonic() + STEADY_S
+                while not self._stopping.is_set():
+                    following.go_on(wake=self._wake)
+                    if not self._steady and time.monotonic() >= steady_at:
+                        self._steady = True
+                        self._backoff.reset()
+            except Unreachable as error:
+                self._heard_at = following.heard_at
+                raise Unreachable(following.why_closed(within_s=CLOSING_S) or error.message) from error
 
-    def _follow(self, hypervisor: connections.Hypervisor) -> None:
-        contact_at = time.monotonic() + CONTACT_S
-        read_all_at = time.monotonic() + jittered(READ_ALL_S)
-        while not self._stopping.is_set():
-            batch = self._inbox.take(max(0.0, min(contact_at, read_all_at) - time.monotonic()))
-            began = time.monotonic()
-            if batch.closed is not None:
-                raise Unreachable(_words(batch.closed))
-            self._read_some(hypervisor, batch)
-            now = time.monotonic()
-            if now >= read_all_at:
-                self._read_all(hypervisor)
-                contact_at, read_all_at = now + CONTACT_S, now + jittered(READ_ALL_S)
-            elif now >= contact_at:
-                with self._busy():
-                    reading.contact(self.host, hypervisor)
-                contact_at = now + CONTACT_S
-            # To PostgreSQL hundreds of lanes would hold too many connections: each goes back to the pool.
-            close_old_connections()
-            self._stopping.wait(min(LONGEST_REST_S, REST * (time.monotonic() - began)))
+    def _open_s(self) -> float:
+        if not self._broke:
+            return OPEN_S
+        return min(OPEN_S, max(SHORTEST_OPEN_S, SILENT_S - (time.monotonic() - self._heard_at)))
 
-    def _read_some(self, hypervisor: connections.Hypervisor, batch: Batch) -> None:
-        with self._busy():
-            if batch.domains:
-                reading.read_some_domains(self.host, hypervisor, batch.domains)
-            if batch.networks:
-                reading.read_networks(self.host, hypervisor)
-            if batch.pools:
-                reading.read_pools(self.host, hypervisor, refresh=False)
+    def _again_at_once(self, error: HypervisorError) -> bool:
+        """Whether this is the moment to make a good connection again before anybody is told that it broke."""
+        if not self._steady:
+            return False
+        self._steady = False
+        self._broke = error.message
+        log.info("connection broke", reason=error.message)
+        return True
 
-    def _read_all(self, hypervisor: connections.Hypervisor) -> None:
-        refresh = self._readings % REFRESH_EVERY == 0
-        self._readings += 1
-        with self._busy():
-            reading.read_facts(self.host, hypervisor)
-        with self._busy():
-            reading.read_domains(self.host, hypervisor)
-        with self._busy():
-            reading.read_networks(self.host, hypervisor)
-        with self._busy():
-            reading.read_pools(self.host, hypervisor, refresh=refresh)
-        close_old_connections()
+    def _connected(self) -> None:
+        log.info("host connected")
+        self._told = ""
+        if self._broke:
+            reason, self._broke = self._broke, ""
+            self._record(note, self.host, "reconnected", f"Connected again at once. {reason}")
 
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        self._busy_since = time.monotonic()
+    def _lost(self, reason: str) -> None:
+        self._broke = ""
+        if reason != self._told:
+            log.warning("host lost", reason=reason)
+            self._tell(record_lost, reason)
+
+    def _blocked(self, reason: str) -> None:
+        self._broke = ""
+        if reason != self._told:
+            log.warning("host blocked", reason=reason)
+            self._tell(record_blocked, reason)
+
+    def _tell(self, write: Callable[[Host, str], None], reason: str) -> None:
         try:
-            yield
-        finally:
-            self._busy_since = None
+            self._record(write, self.host, reason)
+            self._told = reason
+        except (Error, ClaimLost):
+            log.exception("not recorded; the host stays as it was")
 
+    def _record(
+        self, write: Callable[Parameters, Result], /, *arguments: Parameters.args, **named: Parameters.kwargs
+    ) -> Result:
+        """Run one of the inventories' functions, if the host is still ours (`reading.Record`)."""
 
-def _words(closed: str) -> str:
-    return _CLOSED.get(closed, f"The connection broke ({closed}).")
+        def deed() -> Result:
+            with self._claims.writing(self.held):
+                return write(*arguments, **named)
+
+        return self._writers.do(deed)

@@ -1,11 +1,15 @@
-"""Reads a host and records what it says, part by part. What one part of a host refuses does not hide the others."""
+"""Reads a host and records what it says, part by part. What one part of a host refuses does not hide the others.
+
+`record` runs a function of an inventory with its arguments: on a thread that has a database connection, in a
+transaction in which the host is still ours.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
@@ -15,76 +19,82 @@ import hosts.inventory
 import networks.inventory
 import storage.inventory
 from hosts.models import Host
-from hypervisor.driver_domains import DomainCalls
-from hypervisor.driver_host import HostCalls
-from hypervisor.driver_networks import NetworkCalls
-from hypervisor.driver_storage import StorageCalls
+from hypervisor import isolated
 from hypervisor.errors import HypervisorError, NotFound, Unreachable
+from hypervisor.isolated import Isolated
 from storage.models import Pool
+from watcher.aside import Reading
 
 log = structlog.get_logger(__name__)
 
-# From here on one call for all machines is cheaper than one for each.
-MANY: Final = 16
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
-def contact(host: Host, hypervisor: HostCalls) -> None:
-    """Hear that the host is there, how fast it answers and how much memory is free."""
-    began = time.monotonic()
-    memory_free_mib = hypervisor.memory_free_mib()
-    latency_ms = 1000 * (time.monotonic() - began)
-    hosts.inventory.record_contact(host, memory_free_mib=memory_free_mib, latency_ms=latency_ms)
+class Record(Protocol):
+    """See above. Raises ClaimLost, and what the function raises."""
+
+    def __call__(
+        self, write: Callable[Parameters, Result], /, *args: Parameters.args, **named: Parameters.kwargs
+    ) -> Result:
+        """Run it."""
+        ...
 
 
-def read_facts(host: Host, hypervisor: HostCalls) -> None:
+def read_facts(host: Host, hypervisor: Isolated, record: Record) -> None:
     """What the host is. Raises HypervisorError: a host that says nothing of itself counts as lost."""
     facts = hypervisor.host_facts()
     began = time.monotonic()
     hypervisor.memory_free_mib()
     latency_ms = 1000 * (time.monotonic() - began)
-    hosts.inventory.record_facts(host, facts, latency_ms=latency_ms)
+    record(hosts.inventory.record_facts, host, facts, latency_ms=latency_ms)
+    host.cpus = facts.cpus
 
 
-def read_domains(host: Host, hypervisor: DomainCalls) -> None:
-    """All its machines."""
+def read_domains(host: Host, hypervisor: Isolated, record: Record) -> set[UUID]:
+    """All its machines. Returns those that belong to another host."""
+    elsewhere: set[UUID] = set()
     with _survived("machines"):
-        domains.inventory.record_domains(host, hypervisor.read_domains())
+        elsewhere |= record(domains.inventory.record_domains, host, hypervisor.read_domains())
+    return elsewhere
 
 
-def read_some_domains(host: Host, hypervisor: DomainCalls, uuids: set[UUID]) -> None:
-    """Those that events were about."""
-    if len(uuids) >= MANY:
-        read_domains(host, hypervisor)
-        return
-    for uuid in uuids:
-        with _survived("machine"):
-            try:
-                domains.inventory.record_domain(host, hypervisor.read_domain(uuid))
-            except NotFound:
-                domains.inventory.record_gone(host, uuid)
+def read_domain(host: Host, hypervisor: Isolated, record: Record, uuid: UUID) -> bool:
+    """One of them. Returns whether it belongs to another host."""
+    elsewhere = False
+    with _survived("machine"):
+        try:
+            facts = hypervisor.read_domain(uuid)
+        except NotFound:
+            record(domains.inventory.record_gone, host, uuid)
+        else:
+            elsewhere = record(domains.inventory.record_domain, host, facts).host_id != host.pk
+    return elsewhere
 
 
-def read_networks(host: Host, hypervisor: NetworkCalls) -> None:
+def read_networks(host: Host, hypervisor: Isolated, record: Record) -> None:
     """All its networks."""
     with _survived("networks"):
-        networks.inventory.record_networks(host, hypervisor.list_networks())
+        record(networks.inventory.record_networks, host, hypervisor.list_networks())
 
 
-def read_pools(host: Host, hypervisor: StorageCalls, *, refresh: bool) -> None:
+def read_storage(host: Host, record: Record, *, refresh: bool) -> Reading:
     """All its pools and their volumes; with `refresh` libvirt looks at the pools' folders first.
 
     libvirt tells nothing about files that come or go beside it, and looking reads the head of every image.
     """
     with _survived("pools"):
-        storage.inventory.record_pools(host, hypervisor.list_pools())
-    for pool in Pool.objects.filter(host=host, gone_at=None):
-        if not pool.usable:
-            continue
+        record(storage.inventory.record_pools, host, (yield isolated.POOLS))
+    for pool in record(_pools_of, host):
         if refresh:
             with _survived("pool's folder"):
-                storage.inventory.record_pool(host, hypervisor.refresh_pool(pool.uuid))
+                record(storage.inventory.record_pool, host, (yield isolated.fresh_pool(pool.uuid)))
         with _survived("volumes"):
-            storage.inventory.record_volumes(pool, hypervisor.list_volumes(pool.uuid))
+            record(storage.inventory.record_volumes, pool, (yield isolated.volumes(pool.uuid)))
+
+
+def _pools_of(host: Host) -> list[Pool]:
+    return [pool for pool in Pool.objects.filter(host=host, gone_at=None) if pool.usable]
 
 
 @contextmanager

@@ -18,14 +18,14 @@ Define = Callable[..., Machine]
 
 
 @contextmanager
-def watching() -> Iterator[None]:
+def watching(**options: bool) -> Iterator[Watch]:
     """The watcher at work, in this process."""
     act_as("watcher")
-    watch = Watch()
+    watch = Watch(**options)
     thread = threading.Thread(target=watch.run)
     thread.start()
     try:
-        yield
+        yield watch
     finally:
         watch.stop()
         thread.join()
@@ -47,7 +47,7 @@ def lab(transactional_db: None, lab_host: LabHost) -> Host:
 def watched(lab: Host) -> Iterator[Host]:
     """The same, with the watcher at work and connected."""
     with watching():
-        eventually(partial(is_in, lab, HostState.UP), within_s=10)
+        eventually(partial(is_in, lab, HostState.UP), within_s=20)
         yield lab
 
 

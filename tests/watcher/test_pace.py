@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from uuid import uuid4
 
@@ -16,8 +15,8 @@ from hypervisor.events import (
     ObjectEventKind,
     PoolEvent,
 )
-from watcher.backoff import Backoff
-from watcher.inbox import Inbox
+from watcher.backoff import LONGEST_S, Backoff
+from watcher.news import REBOOT_S, News
 
 UUID = uuid4()
 
@@ -26,63 +25,80 @@ def event(kind: DomainEventKind = DomainEventKind.STARTED) -> DomainEvent:
     return DomainEvent(uuid=UUID, name="web1", kind=kind, detail="")
 
 
-class TestInbox:
+class TestNews:
     def test_many_events_of_one_machine_are_one_look(self) -> None:
-        inbox = Inbox()
+        news = News()
         for kind in (DomainEventKind.DEFINED, DomainEventKind.STARTED, DomainEventKind.RESUMED):
-            inbox.put(event(kind))
+            news.put(event(kind))
 
-        assert inbox.take(0).domains == {UUID}
-        assert inbox.take(0).domains == set()
+        assert news.due_s() == 0
+        assert news.take_domains() == {UUID}
+        assert news.take_domains() == set()
+        assert news.due_s() is None
 
     def test_every_kind_of_news_has_its_place(self) -> None:
-        inbox = Inbox()
-        inbox.put(NetworkEvent(uuid=UUID, name="default", kind=ObjectEventKind.STARTED))
-        inbox.put(PoolEvent(uuid=UUID, name="default", kind=ObjectEventKind.REFRESHED))
-        inbox.put(ConnectionClosed(reason="end of file"))
+        news = News()
+        news.put(NetworkEvent(uuid=UUID, name="default", kind=ObjectEventKind.STARTED))
+        news.put(PoolEvent(uuid=UUID, name="default", kind=ObjectEventKind.REFRESHED))
+        news.put(ConnectionClosed(reason="end of file"))
 
-        batch = inbox.take(0)
-
-        assert (batch.networks, batch.pools, batch.closed) == (True, True, "end of file")
+        assert news.due_s() == 0
+        assert (news.take_networks(), news.take_pools(), news.closed) == (True, True, "end of file")
+        assert (news.take_networks(), news.take_pools()) == (False, False)
 
     @pytest.mark.parametrize(
         "kind", [DomainEventKind.GRAPHICS, DomainEventKind.AGENT, DomainEventKind.WATCHDOG]
     )
-    def test_a_viewer_that_comes_or_goes_wakes_nobody(self, kind: DomainEventKind) -> None:
-        inbox = Inbox()
-        inbox.put(event(kind))
+    def test_a_viewer_that_comes_or_goes_is_no_news(self, kind: DomainEventKind) -> None:
+        news = News()
+        news.put(event(kind))
 
-        assert inbox.take(0).domains == set()
+        assert news.due_s() is None
 
-    def test_news_ends_the_wait(self) -> None:
-        inbox = Inbox()
-        threading.Timer(0.1, inbox.put, [event()]).start()
-        began = time.monotonic()
+    def test_a_stop_waits_for_the_start_that_may_follow(self) -> None:
+        news = News()
+        news.put(event(DomainEventKind.STOPPED))
 
-        assert inbox.take(10).domains == {UUID}
-        assert time.monotonic() - began < 5
+        assert news.take_domains() == set()
+        due_s = news.due_s()
+        assert due_s is not None
+        assert 0 < due_s <= REBOOT_S
+        time.sleep(REBOOT_S)
+        assert news.take_domains() == {UUID}
 
-    def test_an_interrupted_wait_ends_with_nothing(self) -> None:
-        inbox = Inbox()
-        threading.Timer(0.1, inbox.interrupt).start()
+    def test_a_start_ends_that_wait(self) -> None:
+        news = News()
+        news.put(event(DomainEventKind.STOPPED))
+        news.put(event(DomainEventKind.STARTED))
 
-        assert inbox.take(10).domains == set()
+        assert news.take_domains() == {UUID}
 
 
 class TestBackoff:
-    def test_it_grows_from_one_second_to_half_a_minute(self) -> None:
+    def test_it_grows_from_one_second_to_five(self) -> None:
         backoff = Backoff()
-        waits = [backoff.next_s() for _ in range(20)]
+        waits = [backoff.next_s(tried_s=0) for _ in range(20)]
 
-        assert waits[0] == 1
-        assert all(1 <= wait <= 30 for wait in waits)
-        assert all(wait >= 15 for wait in waits[6:])
+        assert waits[0] <= 1
+        assert all(0.5 <= wait <= LONGEST_S for wait in waits)
+        assert all(wait >= LONGEST_S / 2 for wait in waits[6:])
+
+    def test_the_time_that_the_try_took_counts(self) -> None:
+        backoff = Backoff()
+        waits = [backoff.next_s(tried_s=8) for _ in range(20)]
+
+        assert set(waits) == {0.5}
+
+    def test_no_two_hosts_go_in_step(self) -> None:
+        one, two = Backoff(), Backoff()
+
+        assert [one.next_s(tried_s=0) for _ in range(9)] != [two.next_s(tried_s=0) for _ in range(9)]
 
     def test_success_makes_the_next_failure_the_first(self) -> None:
         backoff = Backoff()
         for _ in range(10):
-            backoff.next_s()
+            backoff.next_s(tried_s=0)
 
         backoff.reset()
 
-        assert backoff.next_s() == 1
+        assert backoff.next_s(tried_s=0) <= 1

@@ -1,30 +1,37 @@
-"""`manage.py watch`: the watcher's process."""
+"""`manage.py watch`: a watcher's process."""
 
 from __future__ import annotations
 
 import signal
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from hosts.connections import act_as
-from watcher.watch import CannotGoOn, Watch
+from watcher.watch import Watch
 
 
 class Command(BaseCommand):
     help = (
-        "Keeps the inventory true: one connection per host, events into rows and pushes. Runs until SIGTERM."
+        "Keeps the inventory true: one connection per host, events into rows and pushes. Runs until SIGTERM. "
+        "Several of them, on one machine or on many, share the hosts."
     )
     # They import every page of the site, which this process never shows.
     requires_system_checks = []
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Watch. Ends with status 1 where only a new process helps; the supervisor starts it."""
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """One option."""
+        parser.add_argument(
+            "--remote-only",
+            action="store_true",
+            help="leave hosts that are reached by a local socket to others: for machines other than the panel's",
+        )
+
+    def handle(self, *args: Any, remote_only: bool, **options: Any) -> None:
+        """Watch."""
         act_as("watcher")
-        watch = Watch()
+        watch = Watch(remote_only=remote_only)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watch.stop())
-        try:
-            watch.run()
-        except CannotGoOn as reason:
-            raise CommandError(str(reason)) from reason
+        watch.run()

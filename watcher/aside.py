@@ -1,0 +1,59 @@
+"""Storage is read aside from everything else: a pool that hangs hides only storage, and takes nothing down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Final, TypeAlias
+
+from hypervisor.errors import HypervisorError
+from hypervisor.isolated import STORAGE_S, Isolated, Question
+
+# Asks one question after the other; is sent the answers, or has the errors thrown into it.
+Reading: TypeAlias = Generator[Question[Any], Any, None]
+_END: Final = object()
+
+
+class Aside:
+    """Runs one reading at a time, question by question, whenever its lane hears an answer."""
+
+    def __init__(self, hypervisor: Isolated) -> None:
+        self._hypervisor = hypervisor
+        self._reading: Reading | None = None
+        self._next: Callable[[], Reading] | None = None
+        self._answer: Any = _END
+        self._asked_at = 0.0
+        self.question: Question[Any] | None = None
+        self.silence_told = False
+
+    def start(self, reading: Callable[[], Reading]) -> None:
+        """Begin it, after the one that is under way; of several that wait only the last is done."""
+        self._next = reading
+
+    @property
+    def silent(self) -> bool:
+        """Whether storage keeps us waiting for longer than it should."""
+        return self.question is not None and time.monotonic() - self._asked_at > STORAGE_S
+
+    def go_on(self) -> None:
+        """Do what can be done without waiting. Raises what the reading raises, and HypervisorError."""
+        while self.question is None:
+            if self._reading is None:
+                if self._next is None:
+                    return
+                self._reading, self._next = self._next(), None
+                self._answer = None
+            self._step(self._reading)
+
+    def _step(self, reading: Reading) -> None:
+        answer, self._answer = self._answer, None
+        try:
+            question = reading.throw(answer) if isinstance(answer, HypervisorError) else reading.send(answer)
+        except StopIteration:
+            self._reading = None
+            return
+        self.question, self._asked_at = question, time.monotonic()
+        self._hypervisor.ask_later(question, self._hear)
+
+    def _hear(self, answer: Any) -> None:
+        self.question, self._answer = None, answer

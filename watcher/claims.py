@@ -1,0 +1,106 @@
+"""Shares the hosts among all watchers, on however many machines: each holds some by lease, on the database's clock.
+
+A watcher that dies loses its hosts to the others when its leases run out; one that joins gets its share within two
+looks. Who lost a host, and does not know it yet, is stopped at its next write: the write checks the epoch.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from hosts.models import Host, Transport
+from watcher.models import Claim, Watcher
+
+LEASE: Final = timedelta(seconds=12)
+# Rows of watchers that died, for people who look for them.
+_REMEMBERED: Final = timedelta(hours=1)
+_HERE: Final = Q(transport=Transport.LOCAL)
+
+
+class ClaimLost(Exception):
+    """Another watcher has the host now: stop, and write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A host of ours. `version` changes with everything that says how it is reached, and with the claim itself."""
+
+    host: Host
+    epoch: int
+    version: tuple[Any, ...]
+
+
+class Claims:
+    """This process's share of the hosts."""
+
+    def __init__(self, *, remote_only: bool = False) -> None:
+        self._uuid = uuid4()
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._remote_only = remote_only
+
+    def look(self) -> dict[UUID, Held]:
+        """Say that we live, renew what is ours, take what is free, give back what is more than our share."""
+        columns = {"name": self._name, "remote_only": self._remote_only, "seen_at": Now()}
+        Watcher.objects.update_or_create(uuid=self._uuid, defaults=columns)
+        Watcher.objects.filter(seen_at__lt=Now() - _REMEMBERED).delete()
+        ours = Claim.objects.filter(watcher=self._uuid)
+        ours.exclude(host__in=Host.objects.present()).update(watcher=None, lease_until=None)
+        ours.update(lease_until=Now() + LEASE)
+        alive = Watcher.objects.filter(seen_at__gte=Now() - LEASE)
+        self._balance(Host.objects.present().exclude(_HERE), alive.count())
+        if not self._remote_only:
+            self._balance(Host.objects.present().filter(_HERE), alive.filter(remote_only=False).count())
+        return {claim.host.uuid: _held(claim) for claim in ours.select_related("host", "host__credentials")}
+
+    def release(self) -> None:
+        """Give everything back, at the end: others need not wait for the leases."""
+        Claim.objects.filter(watcher=self._uuid).update(watcher=None, lease_until=None)
+        Watcher.objects.filter(pk=self._uuid).delete()
+
+    @contextmanager
+    def writing(self, held: Held) -> Iterator[None]:
+        """A transaction in which the host stays ours. Raises ClaimLost."""
+        with transaction.atomic():
+            mine = Claim.objects.select_for_update().filter(
+                host=held.host.pk, watcher=self._uuid, epoch=held.epoch
+            )
+            if not mine:
+                raise ClaimLost(held.host.name)
+            yield
+
+    def _balance(self, hosts: QuerySet[Host], watchers: int) -> None:
+        unclaimed = hosts.filter(claim=None)
+        Claim.objects.bulk_create([Claim(host=host) for host in unclaimed], ignore_conflicts=True)
+        claims = Claim.objects.filter(host__in=hosts).order_by("pk")
+        mine = list(claims.filter(watcher=self._uuid).values_list("pk", flat=True))
+        share = ceil(claims.count() / max(1, watchers))
+        Claim.objects.filter(pk__in=mine[share:], watcher=self._uuid).update(watcher=None, lease_until=None)
+        free = Q(watcher=None) | Q(lease_until__lt=Now())
+        wanted = claims.filter(free).values_list("pk", flat=True)[: max(0, share - len(mine))]
+        for key in list(wanted):
+            # Another may have been faster: the condition decides.
+            Claim.objects.filter(free, pk=key).update(
+                watcher=self._uuid, epoch=F("epoch") + 1, lease_until=Now() + LEASE
+            )
+
+
+def _held(claim: Claim) -> Held:
+    host = claim.host
+    credentials = getattr(host, "credentials", None)
+    version = (
+        claim.epoch, host.transport, host.address, host.port, host.username, host.socket, host.insecure_since,
+        None if credentials is None else credentials.changed_at,
+    )  # fmt: skip
+    return Held(host, claim.epoch, version)

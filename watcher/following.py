@@ -1,0 +1,178 @@
+"""What a lane does while it is connected: looks at what events tell of, and at everything in turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+import domains.duplicates
+import hosts.inventory
+import monitoring.inventory
+import storage.inventory
+from hosts.models import Host
+from hypervisor.errors import HypervisorError, Unreachable
+from hypervisor.isolated import Isolated
+from hypervisor.stats import HostStats
+from watcher import reading
+from watcher.aside import Aside
+from watcher.backoff import jittered
+from watcher.news import News
+from watcher.reading import Record
+
+log = structlog.get_logger(__name__)
+
+# With events lost, every change is found within a minute.
+READ_ALL_S: Final = 45.0
+PULSE_S: Final = monitoring.inventory.SAMPLE_S
+# The slowest answer of a host that still counts as there: keepalive ends the connection to one that is silent for 12.
+PULSE_DEADLINE_S: Final = 10.0
+LOOK_ASIDE_S: Final = 1.5
+# Every second pulse is written down; the others only tell whether the host is there.
+CONTACT_EVERY: Final = 2
+# libvirt does not see files that people put into a pool's folder; it looks there at every sixth reading.
+REFRESH_EVERY: Final = 6
+# A call that takes many round trips may last this long, and the longer the slower the line is.
+CALL_S: Final = 30.0
+ROUND_TRIPS: Final = 20
+SLOWEST_LINE_S: Final = 6.0
+# From here on one call for all machines is cheaper than one for each.
+MANY: Final = 16
+# A lane rests twice as long as it worked. So events back to back become one look, and a guest that brings about
+# as many as it can takes a third of a processor at most.
+REST: Final = 2
+LONGEST_REST_S: Final = 0.5
+
+_CLOSED: Final = {
+    "keepalive timeout": "libvirtd on this host stopped answering.",
+    "end of file": "libvirtd on this host closed the connection: it was stopped or restarted.",
+}
+
+
+class _Turn:
+    """Something done again and again."""
+
+    def __init__(self, every_s: float, deed: Callable[[], None]) -> None:
+        self._every_s = every_s
+        self._deed = deed
+        self.at = time.monotonic() + jittered(every_s)
+
+    def take(self) -> None:
+        """Do it, if it is time."""
+        if time.monotonic() >= self.at:
+            self.at = time.monotonic() + jittered(self._every_s)
+            self._deed()
+
+
+class Following:
+    """One connection's time, from connect to break."""
+
+    def __init__(self, host: Host, hypervisor: Isolated, record: Record) -> None:
+        self.heard_at = time.monotonic()
+        self._host = host
+        self._hypervisor = hypervisor
+        self._record = record
+        self._news = News()
+        self._storage = Aside(hypervisor)
+        self._elsewhere: set[UUID] = set()
+        self._pulses = 0
+        self._readings = 0
+        self._stats: HostStats | None = None
+        self._turns = [
+            _Turn(PULSE_S, self._pulse),
+            _Turn(READ_ALL_S, self._read_all),
+            _Turn(LOOK_ASIDE_S, self._look_aside),
+        ]
+        hypervisor.deadline_s = CALL_S
+
+    def begin(self) -> None:
+        """Read everything, once events are on. Raises HypervisorError, SameMachine."""
+        self._hypervisor.subscribe(self._news.put)
+        self._read_all()
+
+    def go_on(self, *, wake: int) -> None:
+        """Wait for what is next, at most until `wake` can be read, and do it. Raises HypervisorError."""
+        soonest = min(turn.at for turn in self._turns) - time.monotonic()
+        due_s = self._news.due_s()
+        self._hypervisor.wait(soonest if due_s is None else min(due_s, soonest), wake=wake)
+        began = time.monotonic()
+        if self._news.closed is not None:
+            raise Unreachable(words(self._news.closed))
+        self._look()
+        for turn in self._turns:
+            turn.take()
+        self._storage.go_on()
+        time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - began)))
+
+    def why_closed(self, *, within_s: float) -> str | None:
+        """libvirt's reason for the end of the connection; it comes at about the time when a call on it fails."""
+        with suppress(HypervisorError):
+            self._hypervisor.drain(within_s)
+        return None if self._news.closed is None else words(self._news.closed)
+
+    def _look(self) -> None:
+        uuids = self._news.take_domains()
+        if len(uuids) >= MANY:
+            self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
+        else:
+            for uuid in uuids:
+                self._elsewhere.discard(uuid)
+                if reading.read_domain(self._host, self._hypervisor, self._record, uuid):
+                    self._elsewhere.add(uuid)
+        if self._news.take_networks():
+            reading.read_networks(self._host, self._hypervisor, self._record)
+        if self._news.take_pools():
+            self._read_storage(refresh=False)
+
+    def _read_all(self) -> None:
+        reading.read_facts(self._host, self._hypervisor, self._record)
+        self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
+        reading.read_networks(self._host, self._hypervisor, self._record)
+        self._read_storage(refresh=self._readings % REFRESH_EVERY == 0)
+        self._readings += 1
+
+    def _read_storage(self, *, refresh: bool) -> None:
+        self._storage.start(lambda: reading.read_storage(self._host, self._record, refresh=refresh))
+        self._storage.go_on()
+
+    def _pulse(self) -> None:
+        """Feel whether it is there, and take a sample of what its machines use."""
+        began = time.monotonic()
+        memory_free_mib = self._hypervisor.memory_free_mib(deadline_s=PULSE_DEADLINE_S)
+        self.heard_at = time.monotonic()
+        latency_s = self.heard_at - began
+        self._hypervisor.deadline_s = CALL_S + ROUND_TRIPS * min(latency_s, SLOWEST_LINE_S)
+        self._pulses += 1
+        if self._pulses % CONTACT_EVERY == 0:
+            latency_ms = 1000 * latency_s
+            self._record(
+                hosts.inventory.record_contact,
+                self._host,
+                memory_free_mib=memory_free_mib,
+                latency_ms=latency_ms,
+            )
+        before, self._stats = self._stats, self._hypervisor.read_stats()
+        if before is not None:
+            self._record(monitoring.inventory.record_usage, self._host, before, self._stats)
+
+    def _look_aside(self) -> None:
+        """At machines that another host had, and at storage that keeps us waiting."""
+        if self._elsewhere:
+            for uuid in self._record(domains.duplicates.released, self._host):
+                self._news.look_at(uuid)
+        if self._storage.silent != self._storage.silence_told:
+            self._storage.silence_told = self._storage.silent
+            question = self._storage.question
+            if question is None:
+                self._record(hosts.inventory.note, self._host, "storage", "Its storage answers again.")
+            else:
+                self._record(storage.inventory.record_silent, self._host, question.about)
+
+
+def words(closed: str) -> str:
+    """libvirt's word for the end of a connection, for people."""
+    return _CLOSED.get(closed, f"The connection broke ({closed}).")

@@ -1,0 +1,77 @@
+"""What a host's events are about, until the lane looks: however many there are of one machine, it is looked at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+from uuid import UUID
+
+from hypervisor.events import (
+    ConnectionClosed,
+    DomainEvent,
+    DomainEventKind,
+    Event,
+    NetworkEvent,
+    PoolEvent,
+)
+
+# They tell of viewers and of the agent: nothing that is kept of a machine changes with them.
+_CHANGE_NOTHING: Final = frozenset(
+    {DomainEventKind.GRAPHICS, DomainEventKind.AGENT, DomainEventKind.WATCHDOG}
+)
+# A machine that stops and starts at once was rebooted: it is looked at when that would have happened.
+REBOOT_S: Final = 0.25
+
+
+class News:
+    """Events in, things to look at out; one thread. `closed` is libvirt's word for why the connection ended."""
+
+    def __init__(self) -> None:
+        self.closed: str | None = None
+        self._domains: dict[UUID, float] = {}
+        self._networks = False
+        self._pools = False
+
+    def put(self, event: Event) -> None:
+        """Note what the event is about."""
+        match event:
+            case DomainEvent(kind=kind) if kind in _CHANGE_NOTHING:
+                return
+            case DomainEvent(uuid=uuid, kind=DomainEventKind.STOPPED):
+                self._domains.setdefault(uuid, time.monotonic() + REBOOT_S)
+            case DomainEvent(uuid=uuid):
+                self._domains[uuid] = time.monotonic()
+            case NetworkEvent():
+                self._networks = True
+            case PoolEvent():
+                self._pools = True
+            case ConnectionClosed(reason=reason):
+                self.closed = reason
+
+    def look_at(self, uuid: UUID) -> None:
+        """As if there had been an event of this machine."""
+        self._domains[uuid] = time.monotonic()
+
+    def due_s(self) -> float | None:
+        """In how many seconds there is something to look at, None without news."""
+        if self._networks or self._pools or self.closed is not None:
+            return 0.0
+        return max(0.0, min(self._domains.values()) - time.monotonic()) if self._domains else None
+
+    def take_domains(self) -> set[UUID]:
+        """The machines whose time has come."""
+        now = time.monotonic()
+        due = {uuid for uuid, at in self._domains.items() if at <= now}
+        for uuid in due:
+            del self._domains[uuid]
+        return due
+
+    def take_networks(self) -> bool:
+        """Whether networks are to be looked at."""
+        taken, self._networks = self._networks, False
+        return taken
+
+    def take_pools(self) -> bool:
+        """Whether pools are to be looked at."""
+        taken, self._pools = self._pools, False
+        return taken
