@@ -14,7 +14,7 @@ State lives in var/ (PANEL_STATE_DIR); docs/settings.md lists every setting, doc
 the panel as a service. `down` and Ctrl-C stop the panel only: virtual machines and libvirt go on.
 """
 # Their arguments belong to other programs, options included.
-PASSED_ON = {"manage": develop.manage, "test": develop.test, "bench": develop.bench}
+PASSED_ON = {"manage": develop.manage, "test": develop.test, "bench": develop.bench, "lab": develop.lab}
 
 
 def port(text: str) -> int:
@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_parser("check", help="format, lint, types, imports, templates, migrations, house rules")
     command.add_parser("test", help="run the tests, all or as pytest's arguments say", add_help=False)
     command.add_parser("bench", help="run a benchmark by name, or list them", add_help=False)
+    command.add_parser(
+        "lab", help="real hosts on this machine, to try and to break: bin/panel lab -h", add_help=False
+    )
     return top
 
 

@@ -1,5 +1,7 @@
-"""`bin/panel check`, `test`, `bench` and `manage`: what people who work on the panel run."""
+"""`bin/panel check`, `test`, `bench`, `lab` and `manage`: what people who work on the panel run."""
 
+import os
+import shlex
 import subprocess
 import time
 from collections.abc import Sequence
@@ -11,8 +13,7 @@ from launcher.say import LauncherError, say
 
 def manage(layout: Layout, arguments: Sequence[str]) -> int:
     """Run `manage.py` with the panel's own Python and settings."""
-    if not layout.python.exists():
-        raise LauncherError("There is no Python environment yet. Make it with: bin/panel up")
+    _need_python(layout)
     return _python(layout, ["manage.py", *arguments])
 
 
@@ -54,6 +55,26 @@ def bench(layout: Layout, arguments: Sequence[str]) -> int:
     return _python(layout, ["-m", f"benchmarks.{arguments[0]}", *arguments[1:]])
 
 
+def lab(layout: Layout, arguments: Sequence[str]) -> int:
+    """Build, break and end hosts to try things on; its own help tells how."""
+    if {"-h", "--help"} & set(arguments):
+        _need_python(layout)
+    elif os.geteuid() == 0:
+        packages.ensure([*packages.BUILD, *packages.HYPERVISOR, *packages.LAB])
+        _ready_to_develop(layout)
+    else:
+        command = shlex.join(["bin/panel", "lab", *arguments])
+        raise LauncherError(
+            f"The lab makes namespaces and network interfaces, which needs root. Run:\n\n    sudo {command}\n"
+        )
+    return _python(layout, ["-m", "tests.lab", *arguments])
+
+
+def _need_python(layout: Layout) -> None:
+    if not layout.python.exists():
+        raise LauncherError("There is no Python environment yet. Make it with: bin/panel up")
+
+
 def _ready_to_develop(layout: Layout) -> None:
     python.ensure(layout, python.DEVELOP)
     layout.make_folders()
@@ -61,8 +82,8 @@ def _ready_to_develop(layout: Layout) -> None:
 
 
 def _ready_to_test(layout: Layout) -> None:
-    wanted = [*packages.BUILD, *packages.PARTS, *packages.REDIS, *packages.HYPERVISOR, *packages.TESTS]
-    packages.ensure(wanted)
+    wanted = [*packages.BUILD, *packages.PARTS, *packages.REDIS, *packages.HYPERVISOR]
+    packages.ensure([*wanted, *packages.LAB, *packages.TESTS])
     _ready_to_develop(layout)
     frontend.ensure(layout)
 

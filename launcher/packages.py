@@ -10,22 +10,28 @@ from launcher import commands
 from launcher.say import LauncherError, say, step
 
 BUILD = ("python3-venv", "python3-dev", "gcc", "pkg-config", "libvirt-dev")
-PARTS = ("nginx-light", "openssl")
+PARTS = ("nginx-light", "openssl", "openssh-client")
 REDIS = ("redis-server",)
 # The last line are packages that libvirt only recommends and that network `default` and TPMs can't do without.
 HYPERVISOR = (
     *("libvirt-daemon-system", "qemu-system-x86", "qemu-utils", "ovmf", "swtpm"),
     *("dnsmasq-base", "iproute2", "dmidecode", "swtpm-tools"),
 )
+LAB = ("libvirt-clients", "openssh-client", "openssh-server", "iproute2", "iptables", "util-linux")
 TESTS = (
-    *("chromium", "postgresql", "virtinst", "libvirt-clients", "iproute2", "util-linux"),
-    *("busybox-static", "cpio", "grub-pc-bin", "grub-common", "xorriso", "mtools"),
+    *("chromium", "postgresql", "virtinst", "busybox-static", "cpio"),
+    *("grub-pc-bin", "grub-common", "xorriso", "mtools"),
 )
 
 # A machine may have the program from elsewhere (nginx-full, upstream's own package): that will do.
 PROGRAMS = {"nginx-light": "/usr/sbin/nginx", "redis-server": "/usr/bin/redis-server"}
 # What Debian starts on installation, on ports that nobody asked for: the panel and its tests run private ones.
-UNWANTED_SERVICES = {"nginx-light": "nginx", "redis-server": "redis-server", "postgresql": "postgresql"}
+UNWANTED_SERVICES = {
+    "nginx-light": "nginx",
+    "redis-server": "redis-server",
+    "postgresql": "postgresql",
+    "openssh-server": "ssh",
+}
 
 
 def ensure(wanted: Sequence[str]) -> None:

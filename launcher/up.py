@@ -20,6 +20,7 @@ from launcher import (
     secrets,
     services,
     supervisor,
+    tunnels,
     watch,
 )
 from launcher.layout import Layout
@@ -48,7 +49,7 @@ def up(layout: Layout, *, detach: bool, with_hypervisor: bool) -> None:
     except KeyboardInterrupt:
         say("* Stopping the panel …")
     finally:  # also where the terminal is gone and saying fails
-        supervisor.stop(layout)
+        _stop(layout)
     say("Stopped.")
 
 
@@ -67,7 +68,7 @@ def _start(layout: Layout, *, with_hypervisor: bool) -> None:
             supervisor.start(layout)
             _wait_until_ready(layout)
     except BaseException:
-        supervisor.stop(layout)
+        _stop(layout)
         _tell_password(prepared)
         raise
     (layout.run / "panel.json").write_text(json.dumps({"addresses": layout.addresses}))
@@ -77,7 +78,15 @@ def _start(layout: Layout, *, with_hypervisor: bool) -> None:
 def down(layout: Layout) -> None:
     """Stop every part of the panel. Virtual machines and libvirt go on."""
     say("* Stopping the panel …")
-    say("Stopped." if supervisor.stop(layout) else "The panel wasn't running.")
+    say("Stopped." if _stop(layout) else "The panel wasn't running.")
+
+
+def _stop(layout: Layout) -> bool:
+    """End all that belongs to the panel. False where nothing ran but what a panel that was killed left over."""
+    try:
+        return supervisor.stop(layout)
+    finally:
+        tunnels.close(layout)
 
 
 def running_at(layout: Layout) -> list[str]:

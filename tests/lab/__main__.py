@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,15 +20,15 @@ _DESCRIPTION: Final = """\
 Real KVM hosts on this machine, in namespaces of their own, registered in the panel: to try what the panel does when
 hosts break. Needs root. Guests run in emulation, so let them be small.
 """
-_FAULTS: Final = {
-    "cut": "pull the network cable",
-    "drop": "let a firewall throw everything away, without a word",
-    "refuse": "let a firewall refuse every connection",
-    "heal": "undo cut, drop, refuse, slow and lossy",
-    "freeze": "stop libvirtd (SIGSTOP): it accepts and never answers",
-    "thaw": "let it go on",
-    "kill": "kill -9 libvirtd; its machines go on",
-    "revive": "start it again",
+_FAULTS: Final[dict[str, tuple[Callable[[RemoteHost], None], str]]] = {
+    "cut": (RemoteHost.cut, "pull the network cable"),
+    "drop": (RemoteHost.drop, "let a firewall throw everything away, without a word"),
+    "refuse": (RemoteHost.refuse, "let a firewall refuse every connection"),
+    "heal": (RemoteHost.heal, "undo cut, drop, refuse, slow and lossy"),
+    "freeze": (RemoteHost.freeze, "stop libvirtd (SIGSTOP): it accepts and never answers"),
+    "thaw": (RemoteHost.thaw, "let it go on"),
+    "kill": (RemoteHost.kill, "kill -9 libvirtd; its machines go on"),
+    "revive": (RemoteHost.revive, "start it again"),
 }
 _HOSTS_AT_MOST: Final = 20
 
@@ -42,6 +43,8 @@ def main() -> int:
                 up(folder, asked.count, registered=not asked.unregistered)
             case "keep":
                 keep(folder, asked.count)
+            case "register":
+                register(folder)
             case "down":
                 down(folder)
             case "status":
@@ -53,7 +56,7 @@ def main() -> int:
             case "lossy":
                 _host(folder, asked.number).slow(loss_percent=asked.amount)
             case fault:
-                getattr(_host(folder, asked.number), fault)()
+                _FAULTS[fault][0](_host(folder, asked.number))
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -75,6 +78,26 @@ def up(folder: Path, count: int, *, registered: bool) -> None:
     if keeper.poll() is not None:
         raise LabError(log.read_text().strip())
     status(folder)
+    if registered:
+        register(folder)
+
+
+def register(folder: Path) -> None:
+    """Tell the panel of all hosts and the hosts of the panel's keys; what is known already stays."""
+    for host in _standing(folder).hosts:
+        told = subprocess.run(
+            [sys.executable, "manage.py", "add_host", host.ip, "--name", f"lab-{host.name}", "--label", "lab",
+             "--username", "root", "--host-key", host.host_key],
+            cwd=_REPOSITORY, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if told.returncode:
+            reason = (told.stderr.strip().splitlines() or ["for no known reason"])[-1]
+            raise LabError(
+                f"The hosts are up, but the panel did not take them: {reason}\n"
+                "Start it with bin/panel up, and then tell it of them: bin/panel lab register"
+            )
+        host.authorize(told.stdout.splitlines()[-1])
+        sys.stdout.write(f"{host.name} is lab-{host.name} in the panel\n")
 
 
 def keep(folder: Path, count: int) -> None:
@@ -149,12 +172,13 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--unregistered", action="store_true", help="do not tell the panel of them")
     start.add_argument("count", nargs="?", type=_count, default=3, metavar="N", help="how many (3)")
     command.add_parser("keep").add_argument("count", type=_count)
-    command.add_parser("down", help="end them, with all machines on them")
+    command.add_parser("register", help="tell the panel of them, where it was not there yet")
+    command.add_parser("down", help="end them, with all machines on them; the panel sees them as unreachable")
     command.add_parser("status", help="show them")
     run = command.add_parser("exec", help="run a program on host I")
     run.add_argument("number", type=int, metavar="I")
     run.add_argument("program", nargs=argparse.REMAINDER, metavar="PROGRAM")
-    for name, told in _FAULTS.items():
+    for name, (_, told) in _FAULTS.items():
         command.add_parser(name, help=told).add_argument("number", type=int, metavar="I")
     for name, unit, told in (
         ("slow", "MS", "make each round trip take that many ms more"),

@@ -214,8 +214,10 @@ class RemoteHost(LibvirtHost):
 
     def authorize(self, public_key: str) -> None:
         """Let the owner of this OpenSSH key in as root."""
-        with (self.root / "etc" / "ssh" / "authorized_keys").open("a") as file:
-            file.write(f"{public_key.strip()}\n")
+        file = self.root / "etc" / "ssh" / "authorized_keys"
+        known = file.read_text().splitlines()
+        if public_key.strip() not in known:
+            file.write_text("\n".join([*known, public_key.strip(), ""]))
 
     def deauthorize(self) -> None:
         """Let nobody in by ssh but the lab itself."""

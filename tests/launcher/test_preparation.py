@@ -180,7 +180,7 @@ class TestCommandLine:
     def test_help_names_every_command(self) -> None:
         said = subprocess.run([ROOT / "bin" / "panel", "--help"], capture_output=True, text=True, check=True)
 
-        for command in ("up", "down", "status", "logs", "manage", "test", "check", "bench"):
+        for command in ("up", "down", "status", "logs", "manage", "test", "check", "bench", "lab"):
             assert f"\n    {command} " in said.stdout
 
     def test_works_from_anywhere_and_through_a_link(self, tmp_path: Path) -> None:
@@ -189,6 +189,12 @@ class TestCommandLine:
         said = subprocess.run(["./panel", "bench"], cwd=tmp_path, capture_output=True, text=True, check=True)
 
         assert said.stdout.startswith("Benchmarks:")
+
+    def test_the_lab_needs_root_and_says_so(self, nobody: Nobody) -> None:
+        finished = nobody.run("bin/panel", "lab", "up", "2")
+
+        assert finished.returncode == 1
+        assert "sudo bin/panel lab up 2" in finished.stderr
 
     def test_an_unknown_benchmark_or_log_is_refused_with_those_that_are_there(self, state: Path) -> None:
         panel = Panel(state, free_port())
