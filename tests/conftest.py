@@ -9,11 +9,12 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.hashers import Argon2InTurn
 from accounts.models import ApiToken, Membership, Team, User
 from accounts.permissions import Role
 from hosts.models import Host, HostState
 
-pytest_plugins = ["tests.lab.fixtures", "tests.scenery"]
+pytest_plugins = ["tests.lab.fixtures", "tests.scenery", "tests.schedule"]
 
 PASSWORD = "correct horse battery"
 
@@ -57,11 +58,18 @@ def plain_static_files(settings: Settings) -> None:
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 
 
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 with as little work as it does; where hashing itself is tested, this fixture is overridden."""
+    for name, least in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
+        monkeypatch.setattr(Argon2InTurn, name, least)
+
+
 @pytest.fixture
 def cast(db: None) -> Cast:
     def person(name: str, role: Role) -> User:
         user = User(username=name, role=role)
-        user.set_unusable_password()  # hashing takes 50 ms each; only the sign-in tests need a password
+        user.set_unusable_password()  # only the sign-in tests need one
         user.save()
         return user
 

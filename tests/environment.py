@@ -1,6 +1,9 @@
 """Loaded before Django's settings: a state folder of the test run's own, with secrets, and a real Redis in it.
 
 `PANEL_TEST_DATABASE=postgresql` runs everything on a private PostgreSQL cluster instead of SQLite.
+
+Where several workers share the tests (pytest-xdist) each of them is such a run, with one exception: the cluster is the
+controller's, and in it each worker has a database of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import time
 from pathlib import Path
 
 STATE = Path(tempfile.mkdtemp(prefix="panel-test-"))
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 _children: list[subprocess.Popen[bytes]] = []
 
 
@@ -25,13 +29,17 @@ def _prepare() -> None:
         (STATE / name).mkdir(mode=0o700)
     for name in ("django_secret_key", "redis_password"):
         (STATE / "secrets" / name).write_text(secrets.token_urlsafe(32))
-    (STATE / "secrets" / "sealing_keys").write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    (STATE / "secrets" / "sealing_keys").write_text(
+        base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    )
     os.environ["PANEL_STATE_DIR"] = str(STATE)
-    os.environ.pop("DATABASE_URL", None)
     os.environ.pop("REDIS_URL", None)
     os.environ["PANEL_HOSTNAMES"] = "localhost,127.0.0.1,testserver"
     os.environ["PANEL_LOG_LEVEL"] = "ERROR"
     start_redis()
+    if IS_WORKER:
+        return  # DATABASE_URL is the controller's
+    os.environ.pop("DATABASE_URL", None)
     if os.environ.get("PANEL_TEST_DATABASE") == "postgresql":
         os.environ["DATABASE_URL"] = _start_postgresql()
 

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.hashers import AT_ONCE
+from accounts.hashers import AT_ONCE, Argon2InTurn
 from accounts.models import User
 from accounts.permissions import Role
 from audit.models import Entry
@@ -173,6 +173,17 @@ class TestSignOut:
 
 
 class TestHashing:
+    @pytest.fixture(autouse=True)
+    def cheap_passwords(self) -> None:
+        """Here they cost what they cost people."""
+
+    def test_is_argon2id_at_the_cost_that_django_sets(self) -> None:
+        made = Argon2InTurn().decode(make_password(PASSWORD))
+
+        assert made["variety"] == "argon2id"
+        assert made["memory_cost"] == Argon2PasswordHasher.memory_cost >= 100 * 1024
+        assert made["time_cost"] == Argon2PasswordHasher.time_cost
+
     def test_strangers_cannot_ask_for_more_memory_than_a_few_hashes_take(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

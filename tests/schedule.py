@@ -1,0 +1,53 @@
+"""Which tests begin first and which stay together where several workers share them (pytest-xdist).
+
+A file's tests go to one worker, one after the other: what its fixtures make for the whole file is made once. Where each
+test takes long, mostly waiting, they are handed out one by one (`ALONE`). What takes longest begins first (`LONG`), so
+that at the end no worker is left with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# Files, and folders with a slash at their end: the longest first; all others come after them.
+LONG = (
+    "tests/e2e/test_install.py",
+    "tests/faults/",
+    "tests/e2e/",
+    "tests/watcher/",
+    "tests/launcher/",
+    "tests/console/test_open.py",
+    "tests/domains/test_create.py",
+    "tests/lab/",
+    "tests/hypervisor/",
+    "tests/storage/test_uploads.py",
+)
+ALONE = ("tests/faults/", "tests/watcher/test_hosts.py", "tests/watcher/test_process.py")
+
+
+class Schedule(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out whole files, or single tests of those in `ALONE`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(ALONE) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    """Take ours for any number of workers, in the order that `pytest_collection_modifyitems` gives them."""
+    config.option.loadscopereorder = False
+    return Schedule(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest first, where workers share them; whoever runs a few tests here gets them in their own order."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(nodeid: str) -> int:
+    return next((rank for rank, path in enumerate(LONG) if nodeid.startswith(path)), len(LONG))
