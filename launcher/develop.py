@@ -10,6 +10,10 @@ from launcher import frontend, packages, python, secrets
 from launcher.layout import Layout
 from launcher.say import LauncherError, say
 
+# Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up.
+TEST_WORKERS_PER_CPU = 2
+MOST_TEST_WORKERS = 8
+
 
 def manage(layout: Layout, arguments: Sequence[str]) -> int:
     """Run `manage.py` with the panel's own Python and settings."""
@@ -27,15 +31,18 @@ def check(layout: Layout) -> int:
 
 
 def test(layout: Layout, arguments: Sequence[str]) -> int:
-    """Run pytest with `arguments`; without any, everything on SQLite and what touches the database on PostgreSQL."""
+    """Run pytest with `arguments`, as they are. Without any: everything on SQLite, and what touches the database on
+    PostgreSQL, both shared among several workers (tests/schedule.py).
+    """
     _ready_to_test(layout)
     pytest = ["-m", "pytest"]
     if arguments:
         return _python(layout, [*pytest, *arguments])
+    shared = [*pytest, "-n", str(min(TEST_WORKERS_PER_CPU * (os.cpu_count() or 1), MOST_TEST_WORKERS))]
     say("\nAll tests, on SQLite")
-    on_sqlite = _python(layout, pytest)
+    on_sqlite = _python(layout, shared)
     say("\nTests that touch the database, on PostgreSQL")
-    on_postgresql = _python(layout, pytest, PANEL_TEST_DATABASE="postgresql")
+    on_postgresql = _python(layout, shared, PANEL_TEST_DATABASE="postgresql")
     for database, status in {"SQLite": on_sqlite, "PostgreSQL": on_postgresql}.items():
         say(f"on {database}: {'FAILED' if status else 'ok'}")
     return on_sqlite or on_postgresql

@@ -27,8 +27,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Panel, Lab
         yield panel, lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with the file: while Playwright's event loop is there, Django refuses the database in this thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
         yield browser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import time
+from collections.abc import Iterator
 from uuid import UUID
 
 import numpy as np
@@ -34,9 +35,18 @@ CANVAS = """() => {
 }"""
 
 
+@pytest.fixture
+def lab(stage: tuple[Panel, LabHost]) -> Iterator[LabHost]:
+    """The panel's host. Nothing runs on it afterwards: the installer would take a core from all tests that follow."""
+    _, lab = stage
+    yield lab
+    for uuid in lab.virsh("list", "--uuid").split():
+        lab.virsh("destroy", uuid)
+
+
 @pytest.mark.timeout(1200)
-def test_install_debian_in_the_browser(page: Page, stage: tuple[Panel, LabHost]) -> None:
-    panel, lab = stage
+def test_install_debian_in_the_browser(page: Page, stage: tuple[Panel, LabHost], lab: LabHost) -> None:
+    panel, _ = stage
 
     upload_the_image(page)
     domain = create_the_machine(page)
