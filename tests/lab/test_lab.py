@@ -19,7 +19,7 @@ from tests.lab.lab import Lab
 from tests.lab.machines import machine
 from tests.lab.namespace import LabError, run
 from tests.lab.remote import TCP_PORT, RemoteHost
-from tests.lab.test_host import processes_about
+from tests.lab.test_host import interfaces, processes_about
 
 
 @pytest.fixture
@@ -29,8 +29,9 @@ def other_lab(tmp_path: Path) -> Iterator[Lab]:
         yield lab
 
 
-def links() -> list[str]:
-    return [link.name for link in Path("/sys/class/net").iterdir()]
+def uplink_of(prefix: str) -> int:
+    """The number of the interface by which this machine reaches the lab with those addresses."""
+    return socket.if_nametoindex(f"kvmnet{prefix.rpartition('.')[2]}")
 
 
 def virsh(host: RemoteHost, transport: str, *command: str, timeout_s: float = 60) -> str:
@@ -235,15 +236,15 @@ class TestEnd:
         knock(lab.hosts[0])
 
     def test_leaves_no_process_and_no_interface(self, other_lab: Lab) -> None:
-        uplink = f"kvmnet{other_lab.prefix.rpartition('.')[2]}"
+        uplink = uplink_of(other_lab.prefix)
         with machine(other_lab.hosts[0], "small") as small:
             small.virsh("start")
             other_lab.hosts[0].slow(latency_ms=10)
-            assert uplink in links()
+            assert uplink in interfaces()
             assert processes_about(other_lab.root)
             other_lab.down()
             eventually(lambda: not processes_about(other_lab.root), within_s=10)
-            eventually(lambda: uplink not in links(), within_s=10)
+            eventually(lambda: uplink not in interfaces(), within_s=10)
 
     def test_comes_with_the_end_of_its_owner(self, tmp_path: Path) -> None:
         script = f"""
@@ -257,11 +258,11 @@ time.sleep(60)
 """
         with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
             assert owner.stdout is not None
-            uplink = f"kvmnet{owner.stdout.readline().strip().rpartition('.')[2]}"
-            assert uplink in links()
+            uplink = uplink_of(owner.stdout.readline().strip())
+            assert uplink in interfaces()
             owner.send_signal(signal.SIGKILL)
         eventually(lambda: not processes_about(tmp_path), within_s=20)
-        eventually(lambda: uplink not in links(), within_s=20)
+        eventually(lambda: uplink not in interfaces(), within_s=20)
 
 
 class TestCommand:
