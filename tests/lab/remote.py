@@ -187,8 +187,9 @@ class RemoteHost(LibvirtHost):
     def restore(self) -> None:
         """Undo everything that the methods here can break, so that it is as when it was started."""
         self.heal()
-        self.thaw()
-        if not self._daemon_runs():
+        if self._daemon_runs():
+            self.thaw()
+        else:
             self.revive()
 
     def trouble(self) -> str:
