@@ -128,15 +128,12 @@ class MigrationCalls(Connection):
     def _parameters(self, uuid: UUID, spec: MigrationSpec) -> dict[str, Any]:
         domain = self._lookup(uuid)
         paths, flat = dict(spec.paths), frozenset(spec.copied)
+        definition = domain.XMLDesc(DEFINITION | libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+        run = domain.XMLDesc(_MIGRATABLE) if spec.live else definition
         given: dict[str, Any] = {
-            libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: documents.relocated(
-                domain.XMLDesc(DEFINITION | libvirt.VIR_DOMAIN_XML_MIGRATABLE), paths, flat=flat
-            )
+            libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: documents.relocated(definition, paths, flat=flat),
+            libvirt.VIR_MIGRATE_PARAM_DEST_XML: documents.relocated(run, paths, flat=flat),
         }
-        if spec.live:
-            given[libvirt.VIR_MIGRATE_PARAM_DEST_XML] = documents.relocated(
-                domain.XMLDesc(_MIGRATABLE), paths, flat=flat
-            )
         if spec.address:
             address = f"[{spec.address}]" if ":" in spec.address else spec.address
             given[libvirt.VIR_MIGRATE_PARAM_URI] = f"tcp://{address}"

@@ -17,7 +17,12 @@ from hypervisor.errors import NotFound
 
 def host_of(params: dict[str, Any]) -> Host:
     """The host that the operation was submitted for. Raises Conflict where it was removed since."""
-    host: Host | None = Host.objects.present().filter(uuid=params["host"]).first()
+    return host_by(UUID(params["host"]))
+
+
+def host_by(uuid: UUID) -> Host:
+    """The host of that UUID. Raises Conflict where it was removed."""
+    host: Host | None = Host.objects.present().filter(uuid=uuid).first()
     if host is None:
         raise Conflict("The host was removed from the panel.")
     return host

@@ -1,0 +1,92 @@
+"""Asks both hosts what only they know about a move; `domains.preflight` has asked the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+from core.units import MIB
+from domains.models import Domain
+from domains.moving import Move
+from domains.preflight import Finding, blocker, ok, warning
+from hosts.connections import Hypervisor
+from hosts.models import Host
+from hypervisor.errors import HypervisorError, NotFound
+from hypervisor.facts import MigrationFacts
+from hypervisor.specs import ImageFormat, VolumeSpec
+
+
+def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: Move) -> Iterator[Finding]:
+    """What is well, to mind, or in the way. Raises hypervisor.errors where a host doesn't answer."""
+    facts = source.migration_facts(domain.uuid)
+    yield from _machine(facts, move)
+    yield from _taken(target, domain, to)
+    if move.live:
+        yield from _cpu(source, target, domain, to)
+        free_mib = target.memory_free_mib()
+        if free_mib < domain.memory_mib:
+            yield warning(f"{to.name} has {free_mib:,} MiB of memory free now.")
+    for disk, here, there in move.shared:
+        if same_storage(source, target, here, there):
+            yield ok(f"Disk {disk} is on storage that both hosts reach.")
+        else:
+            yield blocker(
+                f"Disk {disk} is not on shared storage: both hosts have a file of that name.",
+                "Have the disks copied.",
+            )
+
+
+def same_storage(source: Hypervisor, target: Hypervisor, here: UUID, there: UUID) -> bool:
+    """Whether what one host writes into its pool the other one finds in its own: the one sure sign of shared storage.
+
+    Names, paths and sizes prove nothing: a copy of a machine that moved before has all of them.
+    """
+    mark = VolumeSpec(name=f"kvmpanel-look-{uuid4().hex}", format=ImageFormat.RAW, capacity_bytes=MIB)
+    source.create_volume(here, mark)
+    try:
+        target.refresh_pool(there)
+        target.read_volume(there, mark.name)
+    except NotFound:
+        return False
+    finally:
+        source.delete_volume(here, mark.name)
+    target.refresh_pool(there)
+    return True
+
+
+def _machine(facts: MigrationFacts, move: Move) -> Iterator[Finding]:
+    if facts.job:
+        yield blocker("Something else works on it just now.", "Wait for its end.")
+    if not facts.persistent:
+        yield warning("It has no definition on its host; it gets one where it goes.")
+    if facts.managed_save:
+        yield blocker("Its saved state can't go along.", "Start it first.")
+    if facts.snapshots or facts.checkpoints:
+        words = (
+            f"It has {facts.snapshots} snapshots and {facts.checkpoints} checkpoints, which can't go along."
+        )
+        yield blocker(words, "Delete them first.")
+    for part in facts.tied if move.live else ():
+        yield blocker(f"It has a {part} of its host.", "Take it out, or move the machine while it is off.")
+    if facts.nvram and not move.live:
+        yield warning("What its UEFI firmware remembers, such as boot entries, is made anew.")
+
+
+def _taken(target: Hypervisor, domain: Domain, to: Host) -> Iterator[Finding]:
+    if target.domain_exists(domain.uuid):
+        yield blocker(f"{to.name} knows a virtual machine of this UUID.", "Undefine that one first.")
+    elif target.find_domain_by_name(domain.name) is not None:
+        yield blocker(f"{to.name} has a virtual machine called {domain.name}.", "Rename one of them.")
+
+
+def _cpu(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host) -> Iterator[Finding]:
+    try:
+        fits = source.cpu_fits(domain.uuid, target)
+    except HypervisorError as error:
+        yield warning(f"{to.name} could not compare CPUs: {error.message}")
+        return
+    if fits:
+        yield ok(f"The CPU of {to.name} fits.")
+    else:
+        words = f"The CPU of {to.name} lacks what this machine was started with."
+        yield blocker(words, "Choose another host, or give the machine a CPU model that all hosts have.")

@@ -1,0 +1,221 @@
+"""Moving a machine to another host: its disks, itself, and what stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from accounts.permissions import Verb
+from core.errors import Conflict
+from core.units import MIB
+from domains import duplicates, inventory
+from domains.models import Domain
+from domains.moving import Move
+from domains.preflight import Level
+from domains.procedures import asking, crossing
+from domains.procedures.steps import host_by
+from hosts.connections import borrow
+from hypervisor.errors import NotFound
+from hypervisor.specs import MigrationSpec
+from operations.procedures import Step, procedure, settled
+from operations.run import Run
+from storage import inventory as storage
+from storage.models import Volume
+from storage.procedures import CreateVolume, DeleteVolume
+from storage.procedures.volumes import find, refuse_if_plugged_in
+
+
+class CheckHosts(Step):
+    """What the inventory says may be old; and some things only the hosts know."""
+
+    title = "Ask both hosts"
+
+    def do(self, run: Run) -> None:
+        """Raise Conflict with all that is in the way."""
+        move = Move.from_params(run.params)
+        domain, target = Domain.objects.get(uuid=move.domain), host_by(move.target)
+        with crossing.both(move) as (here, there):
+            findings = list(asking.ask(here, there, domain, target, move))
+        for finding in findings:
+            if finding.level is Level.WARNING:
+                run.log(finding.text)
+        blockers = [finding for finding in findings if finding.level is Level.BLOCKER]
+        if blockers:
+            raise Conflict(
+                " ".join(finding.text for finding in blockers),
+                fix=" ".join(finding.fix for finding in blockers),
+            )
+
+
+class Eject(Step):
+    """Its image is not there on the other host."""
+
+    def __init__(self, drive: str, path: str) -> None:
+        self.drive = drive
+        self.path = path
+        self.title = f"Empty drive {drive}"
+
+    def do(self, run: Run) -> None:
+        """Take the image out; of an empty drive that is no change."""
+        self._put(run, None)
+
+    def undo(self, run: Run) -> None:
+        """Put it in again."""
+        self._put(run, self.path)
+
+    def _put(self, run: Run, path: str | None) -> None:
+        move = Move.from_params(run.params)
+        with borrow(host_by(move.source)) as hypervisor:
+            hypervisor.change_media(move.domain, target=self.drive, path=path)
+
+
+class TargetVolume(CreateVolume):
+    """The empty volume that a disk is copied into."""
+
+    title = "Make room for a disk"
+
+    def undo(self, run: Run) -> None:
+        """Delete it, unless the machine got there after all and has it. Raises Conflict then."""
+        volume = find(self.volume)
+        with borrow(volume.pool.host) as hypervisor:
+            refuse_if_plugged_in(hypervisor, volume)
+        super().undo(run)
+
+
+class CopyVolume(Step):
+    """A disk of a machine that is off: its bytes go through the worker."""
+
+    weight = 20
+
+    def __init__(self, disk: str, here: UUID, there: UUID) -> None:
+        self.here = here
+        self.there = there
+        self.title = f"Copy disk {disk}"
+
+    def do(self, run: Run) -> None:
+        """Copy it from the beginning; half a copy is written over."""
+        here, there = find(self.here), find(self.there)
+        whole = max(here.details.get("physical_bytes", 0), here.allocation_bytes, 1)
+
+        def tell(copied: int) -> None:
+            run.progress(copied / whole, f"{copied // MIB:,} of {whole // MIB:,} MiB copied")
+
+        with borrow(here.pool.host) as source, borrow(there.pool.host) as target:
+            to = there.pool.uuid, there.name
+            source.copy_volume(here.pool.uuid, here.name, target=target, to=to, progress=tell)
+
+
+class Migrate(Step):
+    """The move itself. Cancelled or killed, the machine runs on where it was."""
+
+    title = "Move it"
+    weight = 20
+
+    def probe(self, run: Run) -> bool:
+        """Whether it is there already, after an end to whatever an earlier attempt left."""
+        move = Move.from_params(run.params)
+        with crossing.both(move) as (source, target):
+            return crossing.settle(source, target, move)
+
+    def do(self, run: Run) -> None:
+        """Move it, and let nobody cancel what is done."""
+        move = Move.from_params(run.params)
+        with crossing.both(move) as (source, target):
+            crossing.carry(run, source, target, move, _spec(move))
+
+    def undo(self, run: Run) -> None:
+        """End what is under way. Raises Conflict where it is over there: that is another move, back."""
+        move = Move.from_params(run.params)
+        with crossing.both(move) as (source, target):
+            arrived = crossing.settle(source, target, move)
+        if arrived:
+            raise Conflict("It had arrived already, and stays there.")
+
+
+class Arrive(Step):
+    """From here on it belongs to the other host."""
+
+    title = "Verify"
+    point_of_no_return = True
+
+    def do(self, run: Run) -> None:
+        """Read it there, give it what libvirt left behind, and write down where it is."""
+        move = Move.from_params(run.params)
+        source, target = host_by(move.source), host_by(move.target)
+        with crossing.both(move) as (here, there):
+            with suppress(NotFound):
+                there.set_autostart(move.domain, enabled=here.read_domain(move.domain).autostart)
+            facts = there.read_domain(move.domain)
+        if move.live and facts.live_id is None:
+            run.log("It arrived, and is off by now.")
+        domain = inventory.record_moved(target, facts)
+        duplicates.tell_moved(domain, source, target)
+
+
+class Leave(Step):
+    """Its definition at the source: nobody shall start it there."""
+
+    title = "Remove its old definition"
+    point_of_no_return = True
+
+    def probe(self, run: Run) -> bool:
+        """Whether the source has forgotten it."""
+        move = Move.from_params(run.params)
+        with borrow(host_by(move.source)) as hypervisor:
+            return not hypervisor.domain_exists(move.domain)
+
+    def do(self, run: Run) -> None:
+        """Undefine it, if it is off there."""
+        move = Move.from_params(run.params)
+        with borrow(host_by(move.source)) as hypervisor, suppress(NotFound):
+            if hypervisor.read_domain(move.domain).live_id is not None:
+                raise Conflict(f"{move.name} runs on its old host too.", fix="Force it off there, at once.")
+            hypervisor.undefine_domain(move.domain)
+
+
+class DeleteOldVolume(DeleteVolume):
+    """The copy is in use; this one is nobody's."""
+
+    title = "Delete the old disk"
+
+
+def _spec(move: Move) -> MigrationSpec:
+    target = host_by(move.target)
+    paths = [(disk, find(there).path) for disk, _, there in move.copies] + list(move.drives)
+    options = move.options
+    return MigrationSpec(
+        live=move.live,
+        address=(target.migration_address or target.address or target.hostname) if move.live else "",
+        paths=tuple(paths),
+        copied=tuple(disk for disk, _, _ in move.copies),
+        bandwidth_mib_s=options.bandwidth_mib_s,
+        auto_converge=options.auto_converge,
+        post_copy=options.post_copy_after_s > 0,
+    )
+
+
+@procedure("domain.migrate", verb=Verb.DOMAIN_MIGRATE)
+def migrate(params: dict[str, Any]) -> Sequence[Step]:
+    """The steps for a `Move`."""
+    move = Move.from_params(params)
+    before: list[Step] = [CheckHosts()]
+    before += [Eject(drive, path) for drive, path in move.eject]
+    before += [TargetVolume(there) for _, _, there in move.copies]
+    if not move.live:
+        before += [CopyVolume(disk, here, there) for disk, here, there in move.copies]
+    after: list[Step] = [Arrive(), Leave()]
+    if move.options.remove:
+        after += [DeleteOldVolume(here) for _, here, _ in move.copies]
+    return [*before, Migrate(), *after]
+
+
+@settled("domain.migrate")
+def forget_if_undone(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
+    """Volumes that did not come to be leave the list."""
+    if succeeded:
+        return
+    for _, _, there in Move.from_params(run.params).copies:
+        if not Volume.objects.filter(uuid=there, ready=True).exists():
+            storage.drop_reservation(there)

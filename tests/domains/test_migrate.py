@@ -1,0 +1,128 @@
+"""Moving machines between two real hosts: with what goes along, what is in the way, and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.errors import Conflict, Forbidden
+from domains.actions.migrate import migrate
+from domains.models import Domain, DomainState
+from domains.moving import MoveOptions
+from hosts.models import Host
+from operations.models import Operation, OperationState
+from tests.conftest import Cast
+from tests.domains import travel
+from tests.domains.travel import Road
+from tests.lab.lab import Lab
+from tests.stage import carry_out
+
+
+@pytest.fixture
+def road(transactional_db: None, cast: Cast, lab: Lab) -> Iterator[Road]:
+    yield travel.build(lab, cast.operator)
+    travel.clear(lab)
+
+
+def move(road: Road, domain: Domain, target: Host | None = None, **options: Any) -> Operation:
+    asked = migrate(
+        domain=domain, target=target or road.there, options=MoveOptions(**options), actor=road.actor
+    )
+    return carry_out(asked.pk)
+
+
+class TestLive:
+    @pytest.mark.parametrize("disk_format", ["qcow2", "raw"])
+    def test_takes_the_disk_along(self, road: Road, disk_format: str) -> None:
+        domain = road.machine("traveller", disk_format=disk_format)
+        with_autostart = road.lab.hosts[0].virsh("autostart", str(domain.uuid))
+
+        done = move(road, domain)
+
+        assert done.state == OperationState.SUCCEEDED, (done.error, done.left_behind, with_autostart)
+        assert road.states(domain.uuid) == ["", "running"]
+        arrived = road.domain(domain.uuid)
+        assert (arrived.host, arrived.state, arrived.autostart) == (road.there, DomainState.RUNNING, True)
+        volume = road.volume(domain.uuid)
+        assert volume.ours
+        assert volume.label == "traveller disk"
+        assert travel.holds(road.image(volume), disk_format)
+        assert road.volumes() == [[], [volume.name]]
+
+    def test_leaves_the_old_disk_where_asked(self, road: Road) -> None:
+        domain = road.machine("keeper")
+        old = road.volume(domain.uuid)
+
+        done = move(road, domain, remove=False)
+
+        assert done.state == OperationState.SUCCEEDED
+        assert road.volumes()[0] == [old.name]
+
+    def test_keeps_a_paused_machine_paused(self, road: Road) -> None:
+        domain = road.machine("sleeper")
+        road.lab.hosts[0].virsh("suspend", str(domain.uuid))
+        road.look()
+
+        done = move(road, road.domain(domain.uuid))
+
+        assert done.state == OperationState.SUCCEEDED, done.error
+        assert road.states(domain.uuid) == ["", "paused"]
+
+    def test_obeys_its_limits(self, road: Road) -> None:
+        domain = road.machine("slow", network=False)
+
+        done = move(road, domain, bandwidth_mib_s=64, downtime_ms=500, auto_converge=True)
+
+        assert done.state == OperationState.SUCCEEDED, done.error
+        assert road.states(domain.uuid) == ["", "running"]
+
+
+class TestOff:
+    @pytest.mark.parametrize("disk_format", ["qcow2", "raw"])
+    def test_copies_the_bytes(self, road: Road, disk_format: str) -> None:
+        domain = road.machine("parcel", disk_format=disk_format, start=False)
+
+        done = move(road, domain)
+
+        assert done.state == OperationState.SUCCEEDED, (done.error, done.left_behind)
+        assert road.states(domain.uuid) == ["", "shut off"]
+        volume = road.volume(domain.uuid)
+        assert travel.holds(road.image(volume), disk_format)
+        assert road.domain(domain.uuid).host == road.there
+        road.lab.hosts[1].virsh("start", str(domain.uuid))
+
+
+class TestRefusals:
+    def test_of_who_may_not(self, road: Road, cast: Cast) -> None:
+        domain = road.machine("guarded", start=False)
+        domain.owner = cast.lead
+        domain.save()
+
+        with pytest.raises(Forbidden):
+            migrate(domain=domain, target=road.there, options=MoveOptions(), actor=cast.lead)
+
+    def test_name_the_network_that_is_missing(self, road: Road) -> None:
+        domain = road.machine("plugged")
+        road.there.networks.update(active=False)
+
+        with pytest.raises(Conflict, match="Network default is not active on kvm2"):
+            migrate(domain=domain, target=road.there, options=MoveOptions(), actor=road.actor)
+
+    def test_tell_a_name_that_virsh_took_meanwhile(self, road: Road) -> None:
+        domain = road.machine("twin", start=False)
+        asked = migrate(domain=domain, target=road.there, options=MoveOptions(), actor=road.actor)
+        road.lab.hosts[1].exec(
+            "sh",
+            "-c",
+            'virsh dumpxml --help >/dev/null; echo \'<domain type="qemu"><name>twin</name>'
+            "<memory>32768</memory><os><type>hvm</type></os></domain>' > /tmp/twin.xml; virsh define /tmp/twin.xml",
+        )
+
+        done = carry_out(asked.pk)
+
+        assert done.state == OperationState.FAILED
+        assert done.error == "kvm2 has a virtual machine called twin."
+        assert road.states(domain.uuid) == ["shut off", ""]
+        assert road.volumes()[1] == []
