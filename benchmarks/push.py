@@ -114,7 +114,8 @@ def open_page(panel: Panel, path: str) -> Iterator[Page]:
     """A real browser, signed in, on one page with its live socket connected."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-http2"],
         )
         page = browser.new_context(ignore_https_errors=True).new_page()
         page.goto(f"{panel.url}{path}")

@@ -10,8 +10,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.lab.host import LabHost
 from tests.lab.panel import Panel
 
-# Chromium's own services have no business on a test machine, and fail loudly without the Internet.
+# Chromium's own services have no business on a test machine, and fail loudly without the Internet. Over HTTP/2 it
+# breaks off all that is under way when an interface of its own machine comes or goes (ERR_NETWORK_CHANGED), and here
+# the guests' interfaces do: a page of which the script was broken off stays as it came for ever.
 QUIET = [
+    "--disable-http2",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
