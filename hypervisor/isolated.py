@@ -281,12 +281,15 @@ class _Zygote:
 
     def _fork(self, control: socket.socket) -> tuple[socket.socket, int]:
         ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(control, [b"."], [theirs.fileno()])
-            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not message:
+        try:
+            with theirs:
+                socket.send_fds(control, [b"."], [theirs.fileno()])
+                message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+            if not message:
+                raise ConnectionResetError
+        except OSError:
             ours.close()
-            raise ConnectionResetError
+            raise
         return ours, descriptors[0]
 
     def _start(self) -> socket.socket:

@@ -106,9 +106,9 @@ def _decoder(kind: Any) -> Decoder:
     if origin in (list, tuple, dict):
         return _collection_decoder(origin, arguments)
     if kind is datetime:
-        return datetime.fromisoformat
+        return lambda data: datetime.fromisoformat(_is(str, data))
     if kind is UUID or (isinstance(kind, type) and issubclass(kind, Enum)):
-        return cast("Decoder", kind)
+        return lambda data: kind(_is(str, data))
     raise TypeError(f"{kind} does not travel")
 
 

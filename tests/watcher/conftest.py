@@ -38,17 +38,17 @@ def is_in(host: Host, state: HostState) -> bool:
 
 
 @pytest.fixture
-def lab(transactional_db: None, lab_host: LabHost) -> Host:
+def near(transactional_db: None, lab_host: LabHost) -> Host:
     """A real libvirt host that the watcher has to find. Its threads see only rows that are committed."""
-    return Host.objects.create(name="lab", socket=str(lab_host.socket))
+    return Host.objects.create(name="near", socket=str(lab_host.socket))
 
 
 @pytest.fixture
-def watched(lab: Host) -> Iterator[Host]:
+def watched(near: Host) -> Iterator[Host]:
     """The same, with the watcher at work and connected."""
     with watching():
-        eventually(partial(is_in, lab, HostState.UP), within_s=20)
-        yield lab
+        eventually(partial(is_in, near, HostState.UP), within_s=20)
+        yield near
 
 
 @pytest.fixture

@@ -6,28 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from django.db import connection
 
+from domains.models import Domain
 from hosts.models import Host, HostState
 from tests.eventually import eventually
 from tests.lab.panel import ROOT
-from tests.watcher.conftest import is_in
-
-DEAD_LOOP = """
-import libvirt, sys
-from django.core.management import execute_from_command_line
-
-def end():
-    raise libvirt.libvirtError("the loop ends")
-
-libvirt.virEventRunDefaultImpl = end
-execute_from_command_line(["manage.py", "watch"])
-"""
+from tests.watcher.conftest import Define, is_in
+from watcher.models import Watcher
 
 
 @contextmanager
@@ -53,15 +46,46 @@ def _tests_database() -> str:
     return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
-def test_it_watches_and_ends_cleanly_when_asked(lab: Host) -> None:
+def test_it_watches_and_ends_cleanly_when_asked(near: Host) -> None:
     with process("manage.py", "watch") as watcher:
-        eventually(partial(is_in, lab, HostState.UP), within_s=20)
+        eventually(partial(is_in, near, HostState.UP), within_s=30)
 
         watcher.send_signal(signal.SIGTERM)
 
-        assert watcher.wait(timeout=5) == 0
+        assert watcher.wait(timeout=20) == 0
+    assert not Watcher.objects.exists()
 
 
-def test_it_ends_with_an_error_when_libvirts_event_loop_died(lab: Host) -> None:
-    with process("-c", DEAD_LOOP) as watcher:
-        assert watcher.wait(timeout=40) == 1
+def test_another_takes_over_from_one_that_is_killed(near: Host, define: Define) -> None:
+    with process("manage.py", "watch") as first:
+        eventually(partial(is_in, near, HostState.UP), within_s=30)
+        with process("manage.py", "watch"):
+            eventually(lambda: Watcher.objects.count() == 2, within_s=30)
+            first.kill()
+            first.wait()
+            began = time.monotonic()
+            machine = define("web1")
+
+            eventually(Domain.objects.filter(uuid=machine.uuid).exists, within_s=30)
+
+            assert time.monotonic() - began < 20
+
+
+def test_nothing_of_a_killed_one_stays(near: Host) -> None:
+    with process("manage.py", "watch") as watcher:
+        eventually(partial(is_in, near, HostState.UP), within_s=30)
+        (zygote,) = _children(watcher.pid)
+        (child,) = _children(zygote)
+
+        watcher.kill()
+
+        eventually(lambda: not Path(f"/proc/{zygote}").exists(), within_s=5)
+        eventually(lambda: not Path(f"/proc/{child}").exists(), within_s=5)
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(one)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for one in (task / "children").read_text().split()
+    ]
