@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -26,17 +27,21 @@ from console.proxy.settings import Settings
 from domains.actions.create import NewDomain, create
 from domains.inventory import record_domain
 from domains.models import Domain, DomainState
-from hosts.connections import borrow
-from hosts.models import Host, HostState
+from hosts import tunnels
+from hosts.connections import act_as, borrow, forget
+from hosts.models import Credentials, Host, HostState
 from networks.models import Network
 from operations.models import Operation, OperationState
 from storage.models import Pool
 from tests.conftest import Cast, browser_of
 from tests.console.stage import Viewer, closing_of, knock
 from tests.eventually import eventually
+from tests.hosts.reach import over_ssh
+from tests.lab.daemon import LibvirtHost
 from tests.lab.host import LabHost
 from tests.lab.machines import machine
-from tests.stage import adopt
+from tests.lab.remote import RemoteHost
+from tests.stage import adopt, read
 
 See = Callable[[str, str], ClientConnection]
 
@@ -142,23 +147,29 @@ def real_host(transactional_db: None, lab_host: LabHost) -> Host:
 @pytest.fixture
 def panel_made(worker: None, real_host: Host, cast: Cast, lab_host: LabHost) -> Iterator[Domain]:
     """A machine that the panel made: its VNC password has expired from the start."""
+    with made_on(real_host, lab_host, cast) as domain:
+        yield domain
+
+
+@contextmanager
+def made_on(host: Host, lab_host: LibvirtHost, cast: Cast) -> Iterator[Domain]:
     operation = create(
         new=NewDomain(
-            host=real_host,
+            host=host,
             name=f"web-{uuid4().hex[:6]}",
             vcpus=1,
             memory_mib=64,
-            pool=Pool.objects.get(host=real_host, name="default"),
+            pool=Pool.objects.get(host=host, name="default"),
             disk_gib=1,
-            network=Network.objects.get(host=real_host, name="default"),
+            network=Network.objects.get(host=host, name="default"),
         ),
         actor=cast.superuser,
     )
     done = Operation.objects.filter(pk=operation.pk, state=OperationState.SUCCEEDED)
     eventually(done.exists, within_s=30)
     domain = Domain.objects.get(uuid=operation.target_id)
-    with borrow(real_host) as hypervisor:
-        yield record_domain(real_host, hypervisor.read_domain(domain.uuid))
+    with borrow(host) as hypervisor:
+        yield record_domain(host, hypervisor.read_domain(domain.uuid))
     lab_host.virsh("destroy", str(domain.uuid))
     lab_host.virsh("undefine", str(domain.uuid), "--remove-all-storage")
 
@@ -206,6 +217,63 @@ class TestSeeing:
             assert closing_of(viewer.line)[0] == Closing.SCREEN_GONE.code
             status, told = ask(browser, made.uuid)
             assert (status, told["title"]) == (409, "mail is off."), "the inventory does not know it yet"
+
+
+@pytest.mark.usefixtures("worker", "proxy")
+class TestSeeingOnAnotherHost:
+    """Through ssh; no screen listens on the network."""
+
+    @pytest.fixture
+    def other_host(self, transactional_db: None, remote_host: RemoteHost) -> Iterator[Host]:
+        act_as("worker")
+        host = over_ssh(remote_host)
+        read(host)
+        host.refresh_from_db()
+        yield host
+        tunnels.close(host.pk)
+        forget(host)
+
+    def test_a_machine_of_the_panel_s(
+        self, cast: Cast, other_host: Host, remote_host: RemoteHost, see: See
+    ) -> None:
+        browser = browser_of(cast.operator)
+        with made_on(other_host, remote_host, cast) as domain:
+            _, told = ask(browser, domain.uuid)
+            viewer = Viewer(see(told["ticket"], str(browser.session.session_key))).shake_hands()
+
+            assert viewer.name == f"QEMU ({domain.name})".encode()
+            assert "127.0.0.1:0" in remote_host.virsh("vncdisplay", str(domain.uuid))
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((remote_host.ip, 5900), timeout=5)
+
+    def test_again_after_its_ssh_was_killed(
+        self, cast: Cast, other_host: Host, remote_host: RemoteHost, see: See
+    ) -> None:
+        browser = browser_of(cast.operator)
+        with machine(remote_host, "mail") as made, borrow(other_host) as hypervisor:
+            made.virsh("start")
+            record_domain(other_host, hypervisor.read_domain(made.uuid))
+            _, told = ask(browser, made.uuid)
+            viewer = Viewer(see(told["ticket"], str(browser.session.session_key))).shake_hands()
+            tunnels.close(other_host.pk)
+            assert closing_of(viewer.line)[0] == Closing.SCREEN_GONE.code
+
+            _, told = ask(browser, made.uuid)
+            viewer = Viewer(see(told["ticket"], str(browser.session.session_key))).shake_hands()
+            assert viewer.name == b"QEMU (mail)"
+
+    def test_says_what_is_missing_where_there_is_no_ssh(
+        self, cast: Cast, other_host: Host, remote_host: RemoteHost
+    ) -> None:
+        with machine(remote_host, "mail") as made, borrow(other_host) as hypervisor:
+            made.virsh("start")
+            record_domain(other_host, hypervisor.read_domain(made.uuid))
+            Credentials.objects.filter(host=other_host).update(host_key="")
+
+            status, told = ask(browser_of(cast.operator), made.uuid)
+
+            assert status == 409
+            assert "no SSH connection" in told["title"]
 
 
 @pytest.mark.usefixtures("worker", "proxy")
