@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from uuid import UUID
 
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_list_or_404, get_object_or_404
 from ninja import Field, Schema, Status
 
-from accounts.models import Team
+from accounts.models import Team, User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.http import idempotency_key, signed_in
@@ -18,6 +19,7 @@ from domains.actions import power as powering
 from domains.api import router
 from domains.models import Domain
 from domains.power import PowerVerb
+from domains.wishes import Anywhere, NewDomain, Wish
 from hosts.models import Host
 from networks.models import Network
 from operations.models import Operation
@@ -25,11 +27,16 @@ from storage.models import Pool, Volume
 
 
 class NewDomainIn(Schema):
-    """A new virtual machine. Things on the host are named by their UUIDs; `disk_gib` and `memory_mib` are whole."""
+    """A new virtual machine. Things on hosts are named by their UUIDs; `disk_gib` and `memory_mib` are whole.
+
+    Without `pool` the best pool is taken, and without `host` the best host: one that has all `labels`, the image and a
+    network of the same name. The operation's log says why.
+    """
 
     name: str
-    host: UUID
-    pool: UUID
+    host: UUID | None = None
+    pool: UUID | None = None
+    labels: list[str] = Field(default_factory=list, max_length=32)
     vcpus: int = 1
     memory_mib: int = 2048
     disk_gib: int = 5
@@ -57,9 +64,32 @@ class Accepted(Schema):
     state: str
 
 
-def _accepted(operation: Operation) -> Accepted:
+def accepted(operation: Operation) -> Accepted:
+    """The answer to a call that began an operation."""
     return Accepted(
         operation=operation.pk, target=operation.target_id, title=operation.title, state=operation.state
+    )
+
+
+def _wish(user: User, body: NewDomainIn) -> NewDomain | Anywhere:
+    hosts = Host.objects.permitted(user, Verb.HOST_VIEW).present()
+    pools = Pool.objects.permitted(user, Verb.STORAGE_VIEW).present().select_related("host")
+    networks = Network.objects.permitted(user, Verb.NETWORK_VIEW).present()
+    isos = Volume.objects.permitted(user, Verb.STORAGE_VIEW).present().select_related("pool")
+    host = get_object_or_404(hosts, uuid=body.host) if body.host else None
+    if host is not None:
+        pools, networks = pools.filter(host=host), networks.filter(host=host)
+    pool = get_list_or_404(pools, uuid=body.pool)[0] if body.pool else None
+    if pool is not None:
+        host, networks = pool.host, networks.filter(host=pool.host)
+    network = get_list_or_404(networks, uuid=body.network)[0] if body.network else None
+    plain = body.dict(include={field.name for field in fields(Wish)} - {"iso", "team"})
+    plain["iso"] = get_object_or_404(isos, uuid=body.iso) if body.iso else None
+    plain["team"] = get_object_or_404(Team, pk=body.team) if body.team is not None else None
+    if host is not None and pool is not None:
+        return NewDomain(**plain, host=host, pool=pool, network=network)
+    return Anywhere(
+        **plain, network=network.name if network else "", labels=frozenset(body.labels), only=host
     )
 
 
@@ -68,21 +98,9 @@ def create(request: HttpRequest, body: NewDomainIn) -> Status[Accepted]:
     """202 with the operation; 404 for a host, pool, image or network that you may not see; 422 beside a field."""
     user = signed_in(request)
     require(user, Verb.DOMAIN_CREATE)
-    host = get_object_or_404(Host.objects.permitted(user, Verb.HOST_VIEW).present(), uuid=body.host)
-    pools = Pool.objects.permitted(user, Verb.STORAGE_VIEW).present()
-    networks = Network.objects.permitted(user, Verb.NETWORK_VIEW).present()
-    isos = Volume.objects.permitted(user, Verb.STORAGE_VIEW).present()
-    plain = body.dict(exclude={"host", "pool", "iso", "network", "team"})
-    new = creating.NewDomain(
-        host=host,
-        pool=get_object_or_404(pools, host=host, uuid=body.pool),
-        iso=get_object_or_404(isos.select_related("pool"), uuid=body.iso) if body.iso else None,
-        network=get_object_or_404(networks, host=host, uuid=body.network) if body.network else None,
-        team=get_object_or_404(Team, pk=body.team) if body.team is not None else None,
-        **plain,
-    )
+    new = _wish(user, body)
     return Status(
-        202, _accepted(creating.create(new=new, actor=user, idempotency_key=idempotency_key(request)))
+        202, accepted(creating.create(new=new, actor=user, idempotency_key=idempotency_key(request)))
     )
 
 
@@ -93,7 +111,7 @@ def power(request: HttpRequest, uuid: UUID, verb: PowerVerb) -> Status[Accepted]
     domains = Domain.objects.permitted(user, Verb.DOMAIN_POWER).present().select_related("host", "team")
     domain = get_object_or_404(domains, uuid=uuid)
     operation = powering.power(verb=verb, domain=domain, actor=user, idempotency_key=idempotency_key(request))
-    return Status(202, _accepted(operation))
+    return Status(202, accepted(operation))
 
 
 @router.post("/{uuid:uuid}/delete", response={202: Accepted}, summary="Delete a virtual machine")
@@ -105,4 +123,4 @@ def delete(request: HttpRequest, uuid: UUID, body: DeleteIn) -> Status[Accepted]
     operation = deleting.delete(
         domain=domain, volumes=body.volumes, actor=user, idempotency_key=idempotency_key(request)
     )
-    return Status(202, _accepted(operation))
+    return Status(202, accepted(operation))

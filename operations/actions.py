@@ -13,7 +13,9 @@ from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput, TargetBusy
 from operations import journal, queue
-from operations.models import ACTIVE, Operation, OperationState
+from operations.models import ACTIVE, Operation, OperationLog, OperationState
+
+MOST_REMARK = 4000
 
 
 @transaction.atomic
@@ -65,6 +67,11 @@ def submit(
             transaction.on_commit(lambda: queue.enqueue(operation.pk))
             return operation
     raise Conflict("Something else began here at the same moment.", fix="Try again.")
+
+
+def remark(operation: Operation, text: str) -> None:
+    """Begin the log of an operation that was submitted in this transaction, by what was decided before it."""
+    OperationLog.objects.create(operation=operation, text=text[:MOST_REMARK])
 
 
 def earlier(actor: User, idempotency_key: str | None) -> Operation | None:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
 import audit
-from accounts.models import Team, User
+from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput
 from core.events import publish
 from core.units import GIB, human_bytes, human_mib
 from domains import names
+from domains.actions.place import place
 from domains.models import Domain, DomainState
 from domains.plan import Plan
-from hosts.models import Host
-from networks.models import Network
+from domains.wishes import Anywhere, NewDomain, Wish
 from operations import actions as operations
 from operations.models import Operation
 from storage import actions as storage
-from storage.models import Pool, Volume, VolumeKind
+from storage.models import VolumeKind
 
 MIN_MEMORY_MIB = 64
 MAX_DESCRIPTION = 1000
@@ -34,60 +33,52 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 MAX_DISK_GIB = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDomain:
-    """What a person asks for. `disk_gib` in GiB, `disk_format` "qcow2" or "raw", `firmware` "bios" or "uefi"."""
-
-    host: Host
-    name: str
-    vcpus: int
-    memory_mib: int
-    pool: Pool
-    disk_gib: int
-    disk_format: str = "qcow2"
-    iso: Volume | None = None
-    network: Network | None = None
-    firmware: str = "bios"
-    description: str = ""
-    team: Team | None = None
-    start: bool = True
-
-
-def problems(new: NewDomain) -> Iterator[InvalidInput]:
+def problems(new: NewDomain | Anywhere) -> Iterator[InvalidInput]:
     """Everything that is wrong with it, each beside its field."""
-    yield from _identity(new)
-    yield from _sizes(new)
-    yield from _places(new)
+    yield from _itself(new)
+    if isinstance(new, NewDomain):
+        yield from _there(new)
+        yield from _places(new)
 
 
-def _identity(new: NewDomain) -> Iterator[InvalidInput]:
+def _itself(new: Wish) -> Iterator[InvalidInput]:
+    """What would be wrong on any host."""
     if not names.valid(new.name):
         yield InvalidInput("This name can't be used.", field="name", fix=names.NAME_RULE)
-    elif Domain.objects.present().filter(host=new.host, name=new.name).exists():
-        yield InvalidInput(
-            f"{new.host.name} has a virtual machine of this name already.",
-            field="name",
-            fix="Choose another name.",
-        )
     if len(new.description) > MAX_DESCRIPTION:
         yield InvalidInput(f"At most {MAX_DESCRIPTION} characters.", field="description")
     if CONTROL.search(new.description):
         yield InvalidInput("It holds characters that can't be shown.", field="description")
-
-
-def _sizes(new: NewDomain) -> Iterator[InvalidInput]:
-    host = new.host
-    if not 1 <= new.vcpus <= max(host.cpus, 1):
-        yield InvalidInput(f"{host.name} has {host.cpus} CPUs: give 1 to {host.cpus} vCPUs.", field="vcpus")
+    if new.vcpus < 1:
+        yield InvalidInput("At least one.", field="vcpus")
     if new.memory_mib < MIN_MEMORY_MIB:
         yield InvalidInput(f"At least {MIN_MEMORY_MIB} MiB.", field="memory_mib")
-    elif new.memory_mib > host.memory_mib:
+    if not 1 <= new.disk_gib <= MAX_DISK_GIB:
+        yield InvalidInput(f"Give 1 to {MAX_DISK_GIB:,} GiB.", field="disk_gib")
+    if new.disk_format not in ("qcow2", "raw"):
+        yield InvalidInput("Give qcow2 or raw.", field="disk_format")
+    if new.firmware not in ("bios", "uefi"):
+        yield InvalidInput("Give bios or uefi.", field="firmware")
+    if new.iso is not None and not (new.iso.kind == VolumeKind.ISO and new.iso.ready):
+        yield InvalidInput("This is not an ISO image that is ready.", field="iso")
+
+
+def _there(new: NewDomain) -> Iterator[InvalidInput]:
+    """What is wrong with its name and its sizes on this host."""
+    host = new.host
+    if names.valid(new.name) and Domain.objects.present().filter(host=host, name=new.name).exists():
+        yield InvalidInput(
+            f"{host.name} has a virtual machine of this name already.",
+            field="name",
+            fix="Choose another name.",
+        )
+    if new.vcpus > max(host.cpus, 1):
+        yield InvalidInput(f"{host.name} has {host.cpus} CPUs: give 1 to {host.cpus} vCPUs.", field="vcpus")
+    if new.memory_mib > host.memory_mib:
         yield InvalidInput(
             f"{host.name} has only {human_mib(host.memory_mib)} of memory.", field="memory_mib"
         )
-    if not 1 <= new.disk_gib <= MAX_DISK_GIB:
-        yield InvalidInput(f"Give 1 to {MAX_DISK_GIB:,} GiB.", field="disk_gib")
-    elif new.disk_format == "raw" and new.disk_gib * GIB > new.pool.available_bytes:
+    if new.disk_format == "raw" and new.disk_gib * GIB > new.pool.available_bytes:
         free = human_bytes(new.pool.available_bytes)
         yield InvalidInput(
             f"Pool {new.pool.name} has {free} free.",
@@ -110,19 +101,15 @@ def _places(new: NewDomain) -> Iterator[InvalidInput]:
     if new.network is not None and (new.network.host_id != host.pk or not new.network.active):
         yield InvalidInput("This network isn't active on this host.", field="network")
     iso = new.iso
-    if iso is not None and not (iso.kind == VolumeKind.ISO and iso.ready and iso.pool.host_id == host.pk):
-        yield InvalidInput("This ISO image isn't ready on this host.", field="iso")
-    if new.disk_format not in ("qcow2", "raw"):
-        yield InvalidInput("Give qcow2 or raw.", field="disk_format")
-    if new.firmware not in ("bios", "uefi"):
-        yield InvalidInput("Give bios or uefi.", field="firmware")
-    elif new.firmware == "uefi" and not host.uefi:
+    if iso is not None and iso.pool.host_id != host.pk:
+        yield InvalidInput("This ISO image isn't on this host.", field="iso")
+    if new.firmware == "uefi" and not host.uefi:
         yield InvalidInput(f"{host.name} has no UEFI firmware.", field="firmware", fix="Install ovmf on it.")
 
 
 @transaction.atomic
-def create(*, new: NewDomain, actor: User, idempotency_key: str | None = None) -> Operation:
-    """Ask for `new`: its name, UUID, disk and MAC are reserved now, the rest is the operation's work.
+def create(*, new: NewDomain | Anywhere, actor: User, idempotency_key: str | None = None) -> Operation:
+    """Ask for `new`: its place, name, UUID, disk and MAC are reserved now, the rest is the operation's work.
 
     The same key from the same person gives the operation that its first call made.
     Raises Forbidden, InvalidInput (the first of `problems`) and Conflict where the name is being taken just now.
@@ -131,7 +118,12 @@ def create(*, new: NewDomain, actor: User, idempotency_key: str | None = None) -
     return operations.once(actor, idempotency_key, lambda: _create(new, actor, idempotency_key))
 
 
-def _create(new: NewDomain, actor: User, idempotency_key: str | None) -> Operation:
+def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None) -> Operation:
+    why = ""
+    if isinstance(new, Anywhere):
+        for problem in problems(new):
+            raise problem
+        new, why = place(new)
     for problem in problems(new):
         raise problem
     domain = _reserve(new, actor)
@@ -160,7 +152,7 @@ def _create(new: NewDomain, actor: User, idempotency_key: str | None) -> Operati
         actor, "domain.create", target=domain, host=new.host.name, vcpus=new.vcpus, memory_mib=new.memory_mib
     )
     publish("domains")
-    return operations.submit(
+    operation = operations.submit(
         "domain.create",
         title=f"Create {new.name}",
         target=domain,
@@ -169,6 +161,9 @@ def _create(new: NewDomain, actor: User, idempotency_key: str | None) -> Operati
         params=plan.to_params(),
         idempotency_key=idempotency_key,
     )
+    if why:
+        operations.remark(operation, why)
+    return operation
 
 
 def _reserve(new: NewDomain, actor: User) -> Domain:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,10 +16,17 @@ from accounts.scoping import require
 from core.errors import Conflict
 from core.http import idempotency_key, signed_in
 from domains.actions import create as action
-from domains.forms import NewDomainForm
-from hosts.models import Host, HostState
+from domains.actions.place import ranking
+from domains.forms import NewDomainForm, usable_hosts
+from domains.placement import Ranking
+from domains.wishes import Anywhere
+from hosts.models import Host
 from operations import actions as operations
 from operations.models import Operation
+
+MOST_OTHERS = 8
+# What a machine can be placed by.
+DECISIVE = ("vcpus", "memory_mib", "disk_gib", "disk_format", "iso", "network", "firmware", "labels")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,7 +39,7 @@ def new(request: HttpRequest) -> HttpResponse:
     before = operations.earlier(user, idempotency_key(request))
     if before is not None:
         return _go_to(request, before)
-    form = NewDomainForm(request.POST, user=user, host=_host(request, request.POST))
+    form = _form(request, request.POST, data=request.POST)
     if not form.is_valid():
         return _page(request, form, status=422)
     try:
@@ -70,22 +78,28 @@ def _page(request: HttpRequest, form: NewDomainForm, *, status: int = 200) -> Ht
 
 def _blank(request: HttpRequest) -> NewDomainForm:
     """Unbound, so that nothing is called wrong while people still type; filled with what they typed."""
-    typed = {name: value for name, value in request.GET.items() if name in NewDomainForm.base_fields}
+    typed: dict[str, Any] = {
+        name: value for name, value in request.GET.items() if name in NewDomainForm.base_fields
+    }
     if "key" not in typed:
         typed["key"] = str(uuid.uuid4())
-    if request.GET and "name" in request.GET:
+    if "name" in request.GET:
         typed["start"] = request.GET.get("start", "")
-    return NewDomainForm(initial=typed, user=signed_in(request), host=_host(request, request.GET))
+        typed["labels"] = request.GET.getlist("labels")
+    return _form(request, request.GET, initial=typed)
 
 
-def _host(request: HttpRequest, data: Any) -> Host | None:
-    hosts = Host.objects.permitted(signed_in(request), Verb.HOST_VIEW).present()
-    hosts = hosts.filter(state=HostState.UP, maintenance=False)
-    try:
-        chosen = uuid.UUID(data.get("host", ""))
-    except ValueError:
-        return hosts.first()
-    return hosts.filter(uuid=chosen).first() or hosts.first()
+def _form(request: HttpRequest, typed: QueryDict, **options: Any) -> NewDomainForm:
+    user = signed_in(request)
+    hosts = usable_hosts(user)
+    return NewDomainForm(**options, user=user, hosts=hosts, host=_chosen(hosts, typed.get("host", "")))
+
+
+def _chosen(hosts: list[Host], uuid: str) -> Host | None:
+    """The one that was chosen; without a choice the only one there is, or None: any."""
+    if len(hosts) == 1:
+        return hosts[0]
+    return next((host for host in hosts if str(host.uuid) == uuid), None)
 
 
 def _summary(form: NewDomainForm) -> dict[str, Any]:
@@ -101,13 +115,36 @@ def _summary(form: NewDomainForm) -> dict[str, Any]:
     return {
         "name": value("name") or "",
         "host": form.chosen_host,
+        **_places(form),
         "iso": label("iso") if value("iso") else "",
         "vcpus": value("vcpus"),
         "memory_mib": value("memory_mib"),
         "disk_gib": value("disk_gib"),
         "disk_format": value("disk_format"),
-        "pool": label("pool"),
+        "pool": label("pool") if form.chosen_host else "",
         "network": label("network") if value("network") else "",
         "firmware": label("firmware"),
         "start": bool(value("start")),
     }
+
+
+def _places(form: NewDomainForm) -> dict[str, Any]:
+    """Where it would run and why, and the other hosts: the first few of them."""
+    found = None if form.chosen_host else _ranking(form)
+    if found is None:
+        return {}
+    places, refusals = found.places[1:], found.refusals
+    shown = {"places": places[:MOST_OTHERS], "refusals": refusals[:MOST_OTHERS]}
+    more = len(places) + len(refusals) - sum(map(len, shown.values()))
+    return {"ranking": found, "others": shown | {"more": more} if places or refusals else None}
+
+
+def _ranking(form: NewDomainForm) -> Ranking | None:
+    """Where it would run by what is typed so far; None while that is not sound."""
+    try:
+        typed = {name: form.fields[name].clean(form[name].value()) for name in DECISIVE}
+    except ValidationError:
+        return None
+    network, labels = typed.pop("network"), frozenset(typed.pop("labels") or ())
+    name = str(form["name"].value() or "")
+    return ranking(Anywhere(**typed, name=name, network=network.name if network else "", labels=labels))

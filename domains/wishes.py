@@ -1,0 +1,47 @@
+"""What a person asks for when they want a new machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.models import Team
+from hosts.models import Host
+from networks.models import Network
+from storage.models import Pool, Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """The machine itself. `disk_gib` in GiB, `disk_format` "qcow2" or "raw", `firmware` "bios" or "uefi"."""
+
+    name: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    disk_format: str = "qcow2"
+    iso: Volume | None = None
+    firmware: str = "bios"
+    description: str = ""
+    team: Team | None = None
+    start: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDomain(Wish):
+    """On this host, with its disk in this pool of it, and plugged into this network of it."""
+
+    host: Host
+    pool: Pool
+    network: Network | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anywhere(Wish):
+    """Where it fits best, or in the best pool of the `only` host.
+
+    `network` is a name that the host must have, blank for none, and `labels` are labels that it must have.
+    """
+
+    network: str = ""
+    labels: frozenset[str] = frozenset()
+    only: Host | None = None
