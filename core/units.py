@@ -20,6 +20,11 @@ def human_mib(count: int) -> str:
     return human_bytes(count * MIB)
 
 
+def human_kib(count: int) -> str:
+    """2048 → "2 MiB"."""
+    return human_bytes(count * 1024)
+
+
 def human_since(seconds: float) -> str:
     """75 → "1 min ago"; one unit, rounded down. `static/js/times.js` says the same words."""
     if seconds < 2:

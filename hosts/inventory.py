@@ -93,6 +93,14 @@ def record_blocked(host: Host, reason: str) -> None:
     _write(host, HostState.BLOCKED, error=reason[:2000], down_since=Coalesce("down_since", Now()))
 
 
+def record_changed_access(host: Host) -> None:
+    """A person changed how it is reached, or what it is trusted by: what went wrong before says nothing any more."""
+    Host.objects.filter(pk=host.pk).exclude(state=HostState.UP).update(
+        state=HostState.NEW, error="", down_since=None
+    )
+    tell(host)
+
+
 def note(host: Host, kind: str, text: str) -> None:
     """Remember that something happened to the host; its page shows the last EVENTS_KEPT."""
     HostEvent.objects.create(host=host, kind=kind, text=text[:2000])

@@ -156,6 +156,9 @@ class CheckState(models.TextChoices):
     SKIPPED = "skipped", "Not checked"
 
 
+GOOD_CHECKS = (CheckState.PASSED, CheckState.WARNING)
+
+
 class HostCheck(models.Model):
     """One check of a host as it last ended; `key` names the check, `fix` is what to do, line by line."""
 

@@ -30,6 +30,8 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"
 beat_schedule = {
     "operations-sweep": {"task": "operations.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "hosts-recheck": {"task": "hosts.recheck", "schedule": 20.0, "options": {"expires": 20}},
+    "hosts-tidy": {"task": "hosts.tidy", "schedule": 30.0, "options": {"expires": 30}},
     "storage-sweep-uploads": {
         "task": "storage.sweep_uploads",
         "schedule": 3600.0,

@@ -50,6 +50,8 @@ class Stage:
         }
         if parameter == "verb":
             return "start"
+        if parameter == "key":
+            return "name"
         if parameter in ("member", "person_id"):
             return self.cast.member.pk
         return next(key for pattern, key in things.items() if re.search(pattern, where))
@@ -65,12 +67,13 @@ class Stage:
     def key(self, kind: str) -> str:
         """What a page watches of a live topic; a list of everything is watched as "all"."""
         keys: dict[str, Any] = {
-            r"operations|domains|storage|networks|usage|overview-.*": "all",
+            r"operations|domains|hosts|storage|networks|usage|overview-.*": "all",
             r"drawer": self.cast.lead.pk,
             r"operation.*|upload-storing": self.operation.pk,
             r"host.*": self.host.uuid,
             r"network.*": self.network.uuid,
             r"uploads": self.cast.operator.pk,
+            r"preflight": self.domain.uuid,
             r"pool": self.pool.uuid,
             r"domain-.*|console-.*|screen": self.domain.uuid,
         }
@@ -79,6 +82,8 @@ class Stage:
 
 @pytest.fixture
 def stage(cast: Cast, host: Host) -> Stage:
+    host.transport, host.address, host.username = "ssh", "kvm1.example.org", "kvmpanel"
+    host.save()
     space = {"capacity_bytes": 10**12, "available_bytes": 10**12}
     pool = Pool.objects.create(host=host, uuid=uuid4(), name="default", kind="dir", state="running", **space)
     domain = Domain.objects.create(

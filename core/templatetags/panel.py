@@ -17,11 +17,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from core.units import human_bytes, human_duration, human_mib, human_since
+from core.units import human_bytes, human_duration, human_kib, human_mib, human_since
 
 register = template.Library()
 
 register.filter("bytes", human_bytes)
+register.filter("kib", human_kib)
 register.filter("mib", human_mib)
 register.filter("duration", human_duration)
 
@@ -33,23 +34,37 @@ COLOURS = {
     "succeeded": "green",
     "done": "green",
     "stored": "green",
+    "passed": "green",
     "creating": "blue",
     "receiving": "blue",
     "storing": "blue",
     "operation.running": "blue",
     "operationstep.running": "blue",
+    "hostcheck.running": "blue",
+    "hostcheck.waiting": "blue",
+    "warning": "yellow",
     "paused": "yellow",
     "suspended": "yellow",
     "shutting-down": "yellow",
     "degraded": "yellow",
     "crashed": "red",
     "down": "red",
+    "blocked": "red",
     "failed": "red",
     "refused": "red",
     "inaccessible": "red",
 }
 _NOBODY = str(UUID(int=0))
-MOVING = {"creating", "shutting-down", "storing", "receiving", "operation.running", "operationstep.running"}
+MOVING = {
+    "creating",
+    "shutting-down",
+    "storing",
+    "receiving",
+    "operation.running",
+    "operationstep.running",
+    "hostcheck.running",
+    "hostcheck.waiting",
+}
 
 
 @register.simple_tag

@@ -78,7 +78,7 @@ class TestList:
         assert "HX-Request" in answer.headers["Vary"]
 
     def test_without_hosts_it_says_what_to_do(self, operator: Client) -> None:
-        assert "bin/panel up" in operator.get("/hosts/").content.decode()
+        assert "Add a host" in operator.get("/hosts/").content.decode()
 
     def test_costs_the_same_for_many(
         self, operator: Client, django_assert_max_num_queries: DjangoAssertNumQueries

@@ -1,4 +1,4 @@
-"""What people may do to hosts."""
+"""Keeping new machines away from a host for a while."""
 
 from __future__ import annotations
 
