@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import User
 from core.live import fragment
-from domains import machine
+from domains import asked, machine
 from domains.models import Domain
 
 Context = Callable[[User, Domain], dict[str, Any]]
@@ -27,6 +27,19 @@ def screen(user: User, key: str) -> str | None:
     """Only tells that there is a newer picture; the page loads it while it is visible."""
     domain = _machine(user, key)
     return None if domain is None or machine.is_gone(domain) else ""
+
+
+@fragment("preflight")
+def preflight(user: User, key: str) -> str | None:
+    """What both hosts said of a move."""
+    try:
+        question = UUID(key)
+    except ValueError:
+        return None
+    told = asked.told(user, question)
+    if told is None:
+        return None
+    return render_to_string("domains/_asked.html", {"question": question, "told": told})
 
 
 def _piece(kind: str, template: str, context: Context, *, gone: str = "") -> None:

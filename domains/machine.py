@@ -51,7 +51,11 @@ def find(user: User, uuid: UUID | str) -> Domain | None:
     machines = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).select_related("host", "team", "owner")
     found: Domain | None = (
         machines.with_rights(
-            user, may_power=Verb.DOMAIN_POWER, may_console=Verb.DOMAIN_CONSOLE, may_delete=Verb.DOMAIN_DELETE
+            user,
+            may_power=Verb.DOMAIN_POWER,
+            may_console=Verb.DOMAIN_CONSOLE,
+            may_delete=Verb.DOMAIN_DELETE,
+            may_migrate=Verb.DOMAIN_MIGRATE,
         )
         .filter(uuid=uuid)
         .first()

@@ -10,9 +10,14 @@ import structlog
 from celery import shared_task
 from PIL import Image
 
-from domains import screens
+from core.events import publish
+from domains import asked, screens
 from domains.models import Domain
+from domains.moving import Move
+from domains.preflight import blocker
+from domains.procedures import asking, crossing
 from hosts.connections import borrow
+from hosts.models import Host
 from hypervisor.errors import HypervisorError
 
 log = structlog.get_logger(__name__)
@@ -36,6 +41,30 @@ def screenshot(domain_uuid: str) -> None:
         log.info("no picture", domain=domain_uuid, error=error.message)
         return
     screens.keep(domain, _small(taken.png))
+
+
+@shared_task(name=asked.TASK, acks_late=False, time_limit=LIMIT_S)
+def preflight(question: str, domain_uuid: str, target_uuid: str, *, shared: list[list[str]]) -> None:
+    """Ask both hosts about a move, and tell the one who thinks about it."""
+    domain = Domain.objects.present().select_related("host").filter(uuid=UUID(domain_uuid)).first()
+    target = Host.objects.present().filter(uuid=UUID(target_uuid)).first()
+    if domain is None or target is None:
+        return
+    move = Move(
+        domain=domain.uuid,
+        name=domain.name,
+        source=domain.host.uuid,
+        target=target.uuid,
+        live=domain.on,
+        shared=tuple((disk, UUID(here), UUID(there)) for disk, here, there in shared),
+    )
+    try:
+        with crossing.both(move) as (here, there):
+            findings = list(asking.ask(here, there, domain, target, move))
+    except HypervisorError as error:
+        findings = [blocker(f"The hosts could not be asked: {error.message}")]
+    asked.answer(UUID(question), findings)
+    publish("preflight", question)
 
 
 def _small(png: bytes) -> bytes:

@@ -4,6 +4,7 @@ from domains.views.create import form, new
 from domains.views.delete import delete
 from domains.views.detail import detail, usage
 from domains.views.list import machines
+from domains.views.migrate import migrate, move_form
 from domains.views.power import power
 from domains.views.screen import screen
 
@@ -18,4 +19,6 @@ urlpatterns: list[URLPattern] = [
     path("<uuid:uuid>/screen/", screen, name="screen"),
     path("<uuid:uuid>/power/<slug:verb>/", power, name="power"),
     path("<uuid:uuid>/delete/", delete, name="delete"),
+    path("<uuid:uuid>/move/", migrate, name="migrate"),
+    path("<uuid:uuid>/move/form/", move_form, name="move_form"),
 ]
