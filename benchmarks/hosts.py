@@ -79,9 +79,8 @@ def settle(scene: Stage) -> int:
         while True:
             hosts = api.get("/api/v1/hosts", params={"limit": 500}).raise_for_status().json()["items"]
             up = sum(host["state"] == "up" for host in hosts)
-            running = (
-                api.get("/api/v1/domains", params={"state": "running"}).raise_for_status().json()["total"]
-            )
+            machines = api.get("/api/v1/domains", params={"state": "running"}).raise_for_status().json()
+            running = int(machines["total"])
             if up >= IMAGES + 3 and running >= wanted:
                 break
             if time.monotonic() - began > WAIT_S:
