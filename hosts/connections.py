@@ -17,6 +17,7 @@ from hypervisor.driver import Hypervisor as Hypervisor  # others take the type's
 from hypervisor.errors import AccessDenied, Unreachable
 from hypervisor.isolated import Isolated
 from hypervisor.opener import Opener
+from hypervisor.opener import left_behind as left_behind  # for who ends processes
 from hypervisor.uri import Address, Transport
 
 OPEN_S = 15.0

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
+from django.db import transaction
 
 from core.sealed import Unsealable
 from hosts.models import Credentials, Host
@@ -91,9 +92,17 @@ def ensure(host: Host) -> Path:
 
 
 def wipe(host: Host) -> None:
-    """Forget the host's credentials, in the database and on the disk."""
+    """Forget the host's credentials: in the database with the caller's transaction, on the disk after it."""
     Credentials.objects.filter(host=host).delete()
-    shutil.rmtree(folder_of(host), ignore_errors=True)
+    transaction.on_commit(lambda: shutil.rmtree(folder_of(host), ignore_errors=True))
+
+
+def wipe_unwanted() -> None:
+    """Throw away the folders of hosts that were removed; on other machines of the panel nobody else does it."""
+    wanted = {str(uuid) for uuid in Host.objects.present().values_list("uuid", flat=True)}
+    for folder in (Path(settings.STATE_DIR) / "hosts").glob("*"):
+        if folder.name not in wanted:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _files(folder: Path, known: Credentials) -> dict[str, str]:

@@ -4,9 +4,12 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, task_postrun, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmpanel.settings")
+
+# A thread that waits for a host which fell silent at the wrong moment can't be ended, only left behind.
+LEFT_BEHIND = 5
 
 app = Celery("kvmpanel")
 app.config_from_object("kvmpanel.queue")
@@ -26,3 +29,15 @@ def become_worker(**_: Any) -> None:
     from hosts.connections import act_as  # models may be imported only after the site is set up
 
     act_as("worker")
+
+
+@task_postrun.connect
+def renew_when_stuck(**_: Any) -> None:
+    """End a child that hosts keep too many threads of, between two tasks; its parent starts another.
+
+    The task that just ended may run again: each is made for that.
+    """
+    from hosts.connections import left_behind
+
+    if left_behind() > LEFT_BEHIND:
+        os._exit(1)

@@ -85,7 +85,7 @@ def _where(details: HostDetails) -> dict[str, Any]:
 
 def _place(text: str, field: str) -> str:
     """The address in the one way it is kept: small letters, IPv6 compressed."""
-    address = text.strip(" ").lower()
+    address = text.strip(" ")
     try:
         uri.Address(transport=uri.Transport.TCP, hostname=address)
     except Invalid as error:
@@ -94,7 +94,8 @@ def _place(text: str, field: str) -> str:
             field=field,
             fix="Give the name or the IP address alone, such as kvm2.example.org or 192.0.2.7.",
         ) from error
-    return ip_address(address).compressed if ":" in address else address
+    # Not before it was looked at: there are other letters whose small form is one of these.
+    return ip_address(address).compressed if ":" in address else address.lower()
 
 
 def _refuse_same_place(where: dict[str, Any], others: Any) -> None:
