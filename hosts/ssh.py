@@ -1,12 +1,10 @@
-"""OpenSSH for the panel: the host's key before it is trusted, the panel's own key pairs, and a command on a host.
+"""OpenSSH for the panel: the host's key before it is trusted, and commands on a host.
 
 Like connections, only for workers, the watcher and commands: a page that waited for a host would keep its people.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import shlex
 import signal
@@ -15,10 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from hosts import credentials
+from hosts import credentials, keys
 from hosts.models import Host
 from hypervisor import transport_errors
 from hypervisor.errors import AccessDenied, HypervisorError, Unreachable
@@ -28,65 +23,13 @@ SSH_PORT: Final = 22
 ANSWER_BYTES: Final = 64 * 1024
 _FAILED: Final = 255  # ssh(1): its own failure; every other status is the command's
 _ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
-# The kinds of key that are taken, the best first (names as in known_hosts).
-_KINDS: Final = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "ssh-rsa",
-)
 
 
 class CommandFailed(HypervisorError):
     """The host ran the command and it failed; the message is the last line of what it said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostKey:
-    """A host's public key, as it stands in known_hosts."""
-
-    kind: str
-    base64: str
-
-    @classmethod
-    def parse(cls, text: str) -> HostKey:
-        """From "KIND BASE64". Raises ValueError."""
-        kind, _, encoded = text.strip().partition(" ")
-        base64.b64decode(encoded, validate=True)
-        if kind not in _KINDS or not encoded:
-            raise ValueError("not a host key")
-        return cls(kind=kind, base64=encoded)
-
-    @property
-    def fingerprint(self) -> str:
-        """As `ssh-keygen -l` shows it: SHA256:… (RFC 6234, base 64 without padding)."""
-        digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
-        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.base64}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPair:
-    """A key pair in OpenSSH's formats; `public` is one line, as authorized_keys wants it."""
-
-    private: str
-    public: str
-
-
-def generate_key_pair(comment: str) -> KeyPair:
-    """A fresh Ed25519 pair without a passphrase."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    return KeyPair(private=private.decode(), public=f"{public.decode()} {comment}")
-
-
-def scan_host_key(hostname: str, port: int = SSH_PORT, *, deadline_s: float = 8.0) -> HostKey:
+def scan_host_key(hostname: str, port: int = SSH_PORT, *, deadline_s: float = 8.0) -> keys.HostKey:
     """The key that the host shows now; whether it is really this host's, only a person can say.
 
     Raises Unreachable, and Invalid for what is no host name.
@@ -97,11 +40,11 @@ def scan_host_key(hostname: str, port: int = SSH_PORT, *, deadline_s: float = 8.
     shown = {}
     for line in said.output.splitlines():
         _, _, key = line.partition(" ")
-        if not line.startswith("#") and key.partition(" ")[0] in _KINDS:
+        if not line.startswith("#") and key.partition(" ")[0] in keys.KINDS:
             shown[key.partition(" ")[0]] = key
-    for kind in _KINDS:
+    for kind in keys.KINDS:
         if kind in shown:
-            return HostKey.parse(shown[kind])
+            return keys.HostKey.parse(shown[kind])
     raise Unreachable(f"No SSH server answers at port {port}.")
 
 

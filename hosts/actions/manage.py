@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput
-from hosts import credentials, inventory, ssh
+from hosts import credentials, inventory, keys
 from hosts.actions import check
 from hosts.actions.details import HostDetails, columns
 from hosts.models import Credentials, Host, Transport
@@ -128,6 +128,6 @@ def _equip(host: Host) -> None:
     """See that the panel has a key pair of its own for each host that it reaches by SSH, if only for consoles."""
     known, _ = Credentials.objects.get_or_create(host=host)
     if host.username and not known.ssh_private_key:
-        pair = ssh.generate_key_pair("kvm-panel")
+        pair = keys.generate_key_pair("kvm-panel")
         known.ssh_private_key, known.ssh_public_key = pair.private, pair.public
         known.save()

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput
-from hosts import inventory, ssh
+from hosts import inventory, keys
 from hosts.actions import check
 from hosts.models import Credentials, Host
 
@@ -32,11 +32,11 @@ def confirm_host_key(*, host: Host, actor: User, fingerprint: str) -> None:
     require(actor, Verb.HOST_MANAGE, host)
     known = Credentials.objects.select_for_update().filter(host=host).first()
     offered = known.offered_host_key if known else ""
-    if known is None or not offered or ssh.HostKey.parse(offered).fingerprint != fingerprint:
+    if known is None or not offered or keys.HostKey.parse(offered).fingerprint != fingerprint:
         raise Conflict(
             "The host shows another key by now.", fix="Check again, and compare the key that is shown then."
         )
-    before = ssh.HostKey.parse(known.host_key).fingerprint if known.host_key else ""
+    before = keys.HostKey.parse(known.host_key).fingerprint if known.host_key else ""
     known.host_key, known.offered_host_key = offered, ""
     known.save()
     audit.record(actor, "host.trust", target=host, fingerprint=fingerprint, before=before)
@@ -51,7 +51,7 @@ def replace_key_pair(*, host: Host, actor: User) -> None:
     if not host.username:
         raise Conflict("The panel does not use SSH with this host.", fix="Give it a user first.")
     known, _ = Credentials.objects.select_for_update().get_or_create(host=host)
-    pair = ssh.generate_key_pair("kvm-panel")
+    pair = keys.generate_key_pair("kvm-panel")
     known.ssh_private_key, known.ssh_public_key = pair.private, pair.public
     known.save()
     audit.record(actor, "host.replace_key", target=host)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 from typing import Final
 
-from hosts import connections, ssh
+from hosts import connections, keys, ssh
 from hosts.checks.finding import Finding, failed, passed
 from hosts.checks.visit import Visit
 from hosts.models import Credentials, Transport
@@ -91,7 +91,7 @@ def host_key(visit: Visit) -> Finding:
     shown = ssh.scan_host_key(host.address, ssh.ssh_port(host), deadline_s=SCAN_S)
     if known.host_key and _is_confirmed(visit, known.host_key, shown):
         _offer(visit, "")
-        return passed(f"It is {_words(ssh.HostKey.parse(known.host_key))}, as it was confirmed.")
+        return passed(f"It is {_words(keys.HostKey.parse(known.host_key))}, as it was confirmed.")
     _offer(visit, str(shown))
     if not known.host_key:
         return failed(
@@ -99,7 +99,7 @@ def host_key(visit: Visit) -> Finding:
             f"Compare it with what the host itself says, then confirm it here:\n{_FINGERPRINT}",
         )
     return failed(
-        f"The host shows another key than before. Before: {_words(ssh.HostKey.parse(known.host_key))}. "
+        f"The host shows another key than before. Before: {_words(keys.HostKey.parse(known.host_key))}. "
         f"Now: {_words(shown)}.",
         "If it was not installed anew, somebody may be in between: do not confirm it. "
         f"Compare it on the host's own screen first:\n{_FINGERPRINT}",
@@ -151,7 +151,7 @@ def _knock(visit: Visit) -> None:
     knock(connections.prepared_address(visit.host), deadline_s=SIGN_IN_S)
 
 
-def _is_confirmed(visit: Visit, confirmed: str, shown: ssh.HostKey) -> bool:
+def _is_confirmed(visit: Visit, confirmed: str, shown: keys.HostKey) -> bool:
     """A host has keys of several kinds; where another kind is shown first, ssh asks for the confirmed one."""
     if confirmed == str(shown):
         return True
@@ -171,5 +171,5 @@ def _offer(visit: Visit, key: str) -> None:
     Credentials.objects.filter(host=visit.host).update(offered_host_key=key)
 
 
-def _words(key: ssh.HostKey) -> str:
+def _words(key: keys.HostKey) -> str:
     return f"{key.kind} {key.fingerprint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hosts import ssh
+from hosts import keys
 from hosts.checks import catalog
 from hosts.models import CheckState, Credentials, Host, HostCheck
 
@@ -73,7 +73,7 @@ def summary(shown: list[Shown]) -> Summary | None:
 
 def fingerprint(key: str) -> str:
     """Of a key as it is kept; blank for none."""
-    return ssh.HostKey.parse(key).fingerprint if key else ""
+    return keys.HostKey.parse(key).fingerprint if key else ""
 
 
 def _shown(row: HostCheck, title: str, known: Credentials | None) -> Shown:

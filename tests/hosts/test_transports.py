@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from hosts import connections, credentials, ssh
+from hosts import connections, credentials, keys, ssh
 from hosts.connections import act_as, borrow
 from hosts.models import Credentials, Host, HostState
 from hypervisor.errors import AccessDenied, NotWhoItWas, Unreachable
@@ -145,7 +145,7 @@ class TestSsh:
         assert shown.fingerprint in said
 
     def test_signs_in_with_a_key_made_here(self, remote_host: RemoteHost) -> None:
-        pair = ssh.generate_key_pair("panel")
+        pair = keys.generate_key_pair("panel")
         host = over_ssh(remote_host)
         Credentials.objects.filter(host=host).update(ssh_private_key=pair.private)
         remote_host.authorize(pair.public)
@@ -165,15 +165,15 @@ class TestSsh:
 
     def test_that_does_not_know_the_panel_s_key(self, remote_host: RemoteHost) -> None:
         host = over_ssh(remote_host)
-        Credentials.objects.filter(host=host).update(ssh_private_key=ssh.generate_key_pair("x").private)
+        Credentials.objects.filter(host=host).update(ssh_private_key=keys.generate_key_pair("x").private)
         assert "public key" in why_not(host, AccessDenied)
 
     def test_with_another_key_than_the_confirmed_one(self, remote_host: RemoteHost) -> None:
         host = over_ssh(remote_host)
-        Credentials.objects.filter(host=host).update(host_key=ssh.generate_key_pair("").public.strip())
+        Credentials.objects.filter(host=host).update(host_key=keys.generate_key_pair("").public.strip())
         why = why_not(host, NotWhoItWas)
         assert "another key" in why
-        assert ssh.HostKey.parse(remote_host.host_key).fingerprint in why
+        assert keys.HostKey.parse(remote_host.host_key).fingerprint in why
 
     def test_whose_key_nobody_confirmed(self, remote_host: RemoteHost) -> None:
         host = over_ssh(remote_host)

@@ -11,8 +11,8 @@ from accounts.permissions import Role
 from core.errors import PanelError
 from hosts.actions import manage, trust
 from hosts.actions.details import HostDetails
+from hosts.keys import HostKey
 from hosts.models import Credentials, Host, Transport
-from hosts.ssh import HostKey
 
 
 class Command(BaseCommand):
