@@ -12,7 +12,7 @@ from hosts.models import Host
 from operations.models import Operation, OperationState
 from storage.models import Pool, Volume
 from tests.conftest import Cast
-from tests.faults.harness import Crew
+from tests.faults.harness import PROMISE_S, Crew
 from tests.lab.host import LabHost
 from tests.stage import adopt
 
@@ -60,6 +60,8 @@ def test_killed_at_every_step(crew: Crew, cast: Cast, bare_host: Host, lab_host:
     wanted, stopped = crew.wait(*wanted, within_s=150), crew.wait(*stopped, within_s=150)
 
     assert [crew.met(operation) for operation in wanted + stopped] == [True] * (len(FORWARD) + len(BACKWARD))
+    # Twice what one alone may take: 28 come back at once, and each makes a machine on the same few cores.
+    assert max(crew.recovery_s(operation) for operation in wanted + stopped) < 2 * PROMISE_S
     assert {operation.state for operation in wanted} == {OperationState.SUCCEEDED}
     assert {operation.state for operation in stopped} == {OperationState.CANCELLED}
     assert {operation.left_behind for operation in stopped} == {""}
