@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.eventually import eventually
 from tests.launcher.conftest import Panel
 
 HANDSHAKE = {
@@ -17,15 +17,6 @@ HANDSHAKE = {
     "Sec-WebSocket-Version": "13",
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # the example of RFC 6455 §1.3
 }
-
-
-def wait_until_back(panel: Panel, part: str, before: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if panel.pid(part) not in (0, before):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{part} didn't come back")
 
 
 class TestFrontDoor:
@@ -82,12 +73,12 @@ class TestSupervision:
 
         os.kill(before, signal.SIGKILL)
         status, headers, page = panel.get("/")
-        wait_until_back(panel, "web", before)
+        eventually(lambda: panel.pid("web") not in (0, before), within_s=30)
 
         assert status == 502
         assert "The panel is starting" in page
         assert headers["cache-control"] == "no-store"
-        assert panel.get("/healthz")[0] == 200
+        eventually(lambda: panel.get("/healthz")[0] == 200, within_s=30)
 
     def test_redis_listens_on_its_socket_alone_and_keeps_the_password_to_itself(self, panel: Panel) -> None:
         password = (panel.state / "secrets" / "redis_password").read_text()
