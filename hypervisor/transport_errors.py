@@ -12,6 +12,16 @@ from hypervisor.errors import AccessDenied, HypervisorError, NotWhoItWas, Unreac
 _FINGERPRINT: Final = re.compile(r"key sent by the remote host is\s+(SHA256:[A-Za-z0-9+/]{43})")
 _STEP: Final = re.compile(r"ssh: connect to host \S+ port \d+: ([^:\n]+)")
 
+_KEY_REFUSED: Final = (
+    "The host does not let the panel in: its public key is not among the user's authorized keys."
+)
+_NO_DAEMON: Final = "SSH works, but libvirt does not run on this host."
+_NOT_IN_GROUP: Final = (
+    "SSH works, but this user may not use libvirt: it must be a member of the group libvirt."
+)
+_NOT_INSTALLED: Final = "SSH works, but libvirt is not installed on this host."
+_SILENT: Final = "The host does not answer."
+
 # The first that is found counts: a host that sends such words itself can only make its own case worse.
 _BY_WORDS: Final[tuple[tuple[str, type[HypervisorError], str], ...]] = (
     (
@@ -25,31 +35,18 @@ _BY_WORDS: Final[tuple[tuple[str, type[HypervisorError], str], ...]] = (
         NotWhoItWas,
         "The host no longer has a key of the kind that was confirmed.",
     ),
-    (
-        "Permission denied (",
-        AccessDenied,
-        "The host does not let the panel in: its public key is not among the user's authorized keys.",
-    ),
-    (
-        "Too many authentication failures",
-        AccessDenied,
-        "The host does not let the panel in: its public key is not among the user's authorized keys.",
-    ),
+    ("Permission denied (", AccessDenied, _KEY_REFUSED),
+    ("Too many authentication failures", AccessDenied, _KEY_REFUSED),
+    ("-sock': Permission denied", AccessDenied, _NOT_IN_GROUP),
+    ("org.libvirt.unix.manage", AccessDenied, _NOT_IN_GROUP),  # polkit's word for the same
+    ("virt-ssh-helper: cannot connect", Unreachable, _NO_DAEMON),
+    ("nc: unix connect failed", Unreachable, _NO_DAEMON),
+    ("nc: not found", Unreachable, _NOT_INSTALLED),
+    ("nc: command not found", Unreachable, _NOT_INSTALLED),
     ("Could not resolve hostname", Unreachable, "This name is not known: look at its spelling and at DNS."),
-    (
-        "virt-ssh-helper: cannot connect",
-        Unreachable,
-        "SSH works, but libvirt does not run on this host, or this user may not use it.",
-    ),
-    (
-        "nc: unix connect failed",
-        Unreachable,
-        "SSH works, but libvirt does not run on this host, or this user may not use it.",
-    ),
-    ("nc: not found", Unreachable, "SSH works, but libvirt is not installed on this host."),
     ("during banner exchange", Unreachable, "Something answers at this port, but not as SSH does."),
-    ("Connection timed out", Unreachable, "The host does not answer."),
-    ("Operation timed out", Unreachable, "The host does not answer."),
+    ("Connection timed out", Unreachable, _SILENT),
+    ("Operation timed out", Unreachable, _SILENT),
 )
 
 
