@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from django.db.models import Case, Count, Q, Sum, When
+from django.db.models import Case, Count, When
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.permissions import Verb
+from dashboard.capacity import Capacity, HostCapacity, summed
 from domains.models import Domain, DomainState
 from hosts.models import Host, HostState
 from operations.models import Operation, OperationState
@@ -19,20 +19,11 @@ from storage.models import Pool
 
 NEARLY_FULL_PERCENT = 85
 FAILED_FOR = timedelta(days=1)
+TROUBLE = {HostState.DOWN: "can't be reached", HostState.BLOCKED: "is blocked"}
 MOST_HOSTS = 12
 MOST_OPERATIONS = 6
 MOST_OWN = 10
 MOST_ATTENTION = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRow:
-    """A host and what its machines take of it."""
-
-    host: Host
-    machines: int
-    running: int
-    vcpus: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +37,6 @@ class Attention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """Of all hosts that are up, and of their running pools. Memory in MiB, space in bytes."""
-
-    vcpus: int
-    cpus: int
-    memory_used: int
-    memory: int
-    space_used: int
-    space: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """Everything on the page.
 
@@ -65,7 +44,7 @@ class Overview:
     not see hosts, those that run before the others.
     """
 
-    hosts: list[HostRow]
+    hosts: list[HostCapacity]
     hosts_total: int
     hosts_up: int
     machines: dict[str, int]
@@ -84,21 +63,20 @@ class Overview:
 def overview(user: User) -> Overview:
     """As `user` may see it."""
     hosts = list(Host.objects.permitted(user, Verb.HOST_VIEW).present())
-    rows = _rows(hosts)
     pools = list(
         Pool.objects.permitted(user, Verb.STORAGE_VIEW)
         .filter(gone_at=None, host__gone_at=None)
         .select_related("host")
     )
     states = _machines_by_state(user)
-    rows.sort(key=lambda row: (row.host.up, row.host.name))
+    capacity = summed(hosts, pools)
     return Overview(
-        hosts=rows[:MOST_HOSTS],
+        hosts=[*capacity.apart, *capacity.rows][:MOST_HOSTS],
         hosts_total=len(hosts),
         hosts_up=sum(host.up for host in hosts),
         machines=states,
         machines_total=sum(states.values()),
-        capacity=_capacity(rows, pools),
+        capacity=capacity,
         attention=_attention(user, hosts, pools)[:MOST_ATTENTION],
         operations=list(
             Operation.objects.permitted(user, Verb.OPERATION_VIEW)
@@ -107,27 +85,6 @@ def overview(user: User) -> Overview:
         ),
         own=[] if user.can(Verb.HOST_VIEW) else _own(user),
     )
-
-
-def _rows(hosts: list[Host]) -> list[HostRow]:
-    if not hosts:
-        return []
-    running = Q(state=DomainState.RUNNING)
-    found = (
-        Domain.objects.present()
-        .values("host_id")
-        .order_by()
-        .annotate(
-            machines=Count("pk"), running=Count("pk", filter=running), vcpus_used=Sum("vcpus", filter=running)
-        )
-    )
-    by_host: dict[int, Any] = {row["host_id"]: row for row in found}
-    nothing = {"machines": 0, "running": 0, "vcpus_used": 0}
-    return [
-        HostRow(host=host, machines=row["machines"], running=row["running"], vcpus=row["vcpus_used"] or 0)
-        for host in hosts
-        for row in [by_host.get(host.pk, nothing)]
-    ]
 
 
 def _machines_by_state(user: User) -> dict[str, int]:
@@ -152,29 +109,16 @@ def _own(user: User) -> list[Domain]:
     )
 
 
-def _capacity(rows: list[HostRow], pools: list[Pool]) -> Capacity:
-    up = [row for row in rows if row.host.up]
-    usable = [pool for pool in pools if pool.usable and pool.host.up]
-    return Capacity(
-        vcpus=sum(row.vcpus for row in up),
-        cpus=sum(row.host.cpus for row in up),
-        memory_used=sum(row.host.memory_mib - row.host.memory_free_mib for row in up),
-        memory=sum(row.host.memory_mib for row in up),
-        space_used=sum(pool.allocation_bytes for pool in usable),
-        space=sum(pool.capacity_bytes for pool in usable),
-    )
-
-
 def _attention(user: User, hosts: list[Host], pools: list[Pool]) -> list[Attention]:
     found = [
         Attention(
             level="error",
-            title=f"{host.name} can't be reached",
+            title=f"{host.name} {TROUBLE[HostState(host.state)]}",
             words=host.error or "It does not answer.",
             url=reverse("hosts:detail", args=[host.uuid]),
         )
         for host in hosts
-        if host.state == HostState.DOWN
+        if host.state in TROUBLE
     ]
     found += [
         Attention(

@@ -13,6 +13,7 @@ from audit.api import router as audit_router
 from console.api import router as console_router
 from core.errors import PanelError
 from core.http import problem
+from dashboard.api import router as dashboard_router
 from domains.api import router as domains_router
 from hosts.api import router as hosts_router
 from monitoring.api import router as monitoring_router
@@ -33,6 +34,7 @@ api.add_router("audit", audit_router)
 api.add_router("hosts", hosts_router)
 api.add_router("domains", domains_router)
 api.add_router("domains", console_router)
+api.add_router("capacity", dashboard_router)
 api.add_router("top", monitoring_router)
 api.add_router("operations", operations_router)
 api.add_router("networks", networks_router)

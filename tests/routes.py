@@ -41,6 +41,7 @@ PAGES: dict[str, str] = {
     "GET audit:list": "200 403 200 403 403 403",
     "POST audit:verify": "302 403 302 403 403 403",
     "GET console:screen": "200 200 404 200 200 404",
+    "GET dashboard:capacity": "200 200 200 403 403 403",
     "GET dashboard:on_host": "200 200 200 404 404 404",
     "GET dashboard:overview": "200 200 200 200 200 200",
     "GET dashboard:search": "200 200 200 200 200 200",
@@ -95,6 +96,7 @@ PAGES: dict[str, str] = {
 
 REST: dict[str, str] = {
     "GET /api/v1/audit": "200 403 200 403 403 403",
+    "GET /api/v1/capacity": "200 200 200 403 403 403",
     "GET /api/v1/domains": "200 200 200 200 200 200",
     "POST /api/v1/domains": "202 202 403 403 403 403",
     "GET /api/v1/domains/{uuid}": "200 200 200 200 200 404",

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.permissions import Verb
 from core.http import signed_in
+from dashboard.capacity import of_host
 from domains.models import Domain
 from hosts.models import Host
 from networks.models import Network
@@ -24,13 +25,15 @@ def on_host(request: HttpRequest, uuid: UUID) -> HttpResponse:
     user = signed_in(request)
     host = get_object_or_404(Host.objects.permitted(user, Verb.HOST_VIEW).present(), uuid=uuid)
     domains = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).filter(host=host, gone_at=None)
+    pools = list(
+        Pool.objects.permitted(user, Verb.STORAGE_VIEW).filter(host=host, gone_at=None).order_by("name")
+    )
     context = {
         "host": host,
+        "capacity": of_host(host, pools),
         "machines": domains.order_by("name", "pk")[:MOST_MACHINES],
         "machines_total": domains.count(),
-        "pools": Pool.objects.permitted(user, Verb.STORAGE_VIEW)
-        .filter(host=host, gone_at=None)
-        .order_by("name"),
+        "pools": pools,
         "networks": Network.objects.permitted(user, Verb.NETWORK_VIEW)
         .filter(host=host, gone_at=None)
         .order_by("name"),
