@@ -1,7 +1,7 @@
 """Which tests begin first and which stay together where several workers share them (pytest-xdist).
 
-A file's tests go to one worker, one after the other: what its fixtures make for the whole file is made once. Where each
-test takes long, mostly waiting, they are handed out one by one (`ALONE`). What takes longest begins first (`LONG`), so
+A file's tests go to one worker, one after the other: what its fixtures make for the whole file is made once. Where many
+tests take long, mostly waiting, they are handed out one by one (`ALONE`). What takes longest begins first (`LONG`), so
 that at the end no worker is left with it.
 """
 
@@ -18,14 +18,17 @@ LONG = (
     "tests/faults/",
     "tests/e2e/",
     "tests/watcher/",
-    "tests/launcher/",
+    "tests/launcher/test_up_and_down.py",
+    "tests/launcher/test_running.py",
+    "tests/lab/",
+    "tests/hosts/",
+    "tests/domains/test_migrate.py",
     "tests/console/test_open.py",
     "tests/domains/test_create.py",
-    "tests/lab/",
     "tests/hypervisor/",
     "tests/storage/test_uploads.py",
 )
-ALONE = ("tests/faults/", "tests/watcher/test_hosts.py", "tests/watcher/test_process.py")
+ALONE = ("tests/faults/", "tests/watcher/")
 
 
 class Schedule(LoadScopeScheduling):  # type: ignore[misc]

@@ -13,7 +13,7 @@ from pathlib import Path
 from django.urls import get_resolver
 
 from core import live
-from tests import routes
+from tests import routes, schedule
 
 ROOT = Path(__file__).parent.parent
 MOST_LINES = 400
@@ -118,6 +118,10 @@ def test_decisions_have_a_date_and_a_status() -> None:
     heads = {name(path): "\n".join(path.read_text().splitlines()[:6]) for path in DECISIONS}
     head = re.compile(r"^Date: 20\d\d-\d\d-\d\d · Status: (proposed|accepted|superseded)", re.MULTILINE)
     assert [key for key, text in heads.items() if not head.search(text)] == []
+
+
+def test_the_schedule_names_tests_that_exist() -> None:
+    assert [path for path in (*schedule.LONG, *schedule.ALONE) if not (ROOT / path).exists()] == []
 
 
 class TestRouteTable:
