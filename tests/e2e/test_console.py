@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,15 @@ class TestConsole:
 
         expect_phase(console, "open")
         expect(console.locator("#console-screen canvas")).to_be_visible()
+
+    def test_comes_up_although_the_line_broke_while_it_was_loaded(
+        self, page: Page, stage: tuple[Panel, LabHost], running: Machine
+    ) -> None:
+        page.route(re.compile(r"/core/rfb\..*js$"), lambda asked: asked.abort("connectionreset"), times=1)
+        page.goto(f"{stage[0].url}/console/{running.uuid}/")
+
+        expect(page.locator("#console-words")).to_contain_text("did not load", timeout=SOON_MS)
+        expect_phase(page, "open")
 
     def test_ends_with_the_sign_out_in_another_tab(self, console: Page, stage: tuple[Panel, LabHost]) -> None:
         other = console.context.new_page()
