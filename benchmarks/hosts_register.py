@@ -18,8 +18,8 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
+from hosts.keys import generate_key_pair  # noqa: E402
 from hosts.models import Credentials, Host, Transport  # noqa: E402
-from hosts.ssh import generate_key_pair  # noqa: E402
 
 
 def main() -> None:
