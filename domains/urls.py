@@ -3,6 +3,7 @@ from django.urls import URLPattern, path
 from domains.views.create import form, new
 from domains.views.delete import delete
 from domains.views.detail import detail, usage
+from domains.views.drain import bring_back, drain
 from domains.views.list import machines
 from domains.views.migrate import migrate, move_form
 from domains.views.power import power
@@ -14,6 +15,8 @@ urlpatterns: list[URLPattern] = [
     path("", machines, name="list"),
     path("new/", new, name="new"),
     path("new/form/", form, name="form"),
+    path("on/<uuid:uuid>/drain/", drain, name="drain"),
+    path("on/<uuid:uuid>/bring-back/", bring_back, name="bring_back"),
     path("<uuid:uuid>/", detail, name="detail"),
     path("<uuid:uuid>/usage/", usage, name="usage"),
     path("<uuid:uuid>/screen/", screen, name="screen"),

@@ -133,9 +133,7 @@ def cancel(*, operation: Operation, actor: User) -> Operation:
     Asking twice is asking once. Raises Conflict where it ended, or has passed its point of no return.
     """
     require(actor, Verb.OPERATION_CANCEL, operation)
-    still = Operation.objects.filter(pk=operation.pk, state__in=ACTIVE, committed=False)
-    # One that waits to be tried again need not wait for that.
-    if not still.update(cancel_requested=True, not_before=None):
+    if not _request_cancel(operation):
         raise Conflict("It can't be cancelled any more: it has ended, or passed the point of no return.")
     if not operation.cancel_requested:
         audit.record(actor, "operation.cancel", target=operation)
@@ -144,3 +142,19 @@ def cancel(*, operation: Operation, actor: User) -> Operation:
     if operation.state == OperationState.QUEUED:
         transaction.on_commit(lambda: queue.enqueue(operation.pk))
     return operation
+
+
+@transaction.atomic
+def stop_part(part: Operation) -> None:
+    """Ask a part to stop because its whole is to stop; one that can't any more goes on to its end."""
+    if not part.cancel_requested and _request_cancel(part):
+        part.refresh_from_db()
+        journal.tell_all(part)
+        if part.state == OperationState.QUEUED:
+            transaction.on_commit(lambda: queue.enqueue(part.pk))
+
+
+def _request_cancel(operation: Operation) -> bool:
+    still = Operation.objects.filter(pk=operation.pk, state__in=ACTIVE, committed=False)
+    # One that waits to be tried again need not wait for that.
+    return bool(still.update(cancel_requested=True, not_before=None))

@@ -51,6 +51,11 @@ class Run:
         journal.write(self.operation, progress=self.percent(fraction), message=message[:255])
         journal.tell(self.operation)
 
+    def keep(self, **values: Any) -> None:
+        """Remember something for the attempts to come, beside what the operation was submitted with."""
+        self.params = {**self.params, **values}
+        journal.write(self.operation, params=self.params)
+
     def percent(self, fraction: float) -> int:
         """How far the whole operation is when the current step is that far."""
         return round(100 * (self._start + self._share * min(max(fraction, 0.0), 1.0)))

@@ -1,0 +1,57 @@
+"""Shutting a machine down and waiting for it, without a worker in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from django.utils import timezone
+
+from accounts.permissions import Verb
+from core.errors import Conflict
+from domains.models import ON
+from domains.power import PowerVerb
+from domains.procedures.power import Power
+from domains.procedures.steps import domain_on_host, refresh
+from operations.procedures import Step, procedure
+from operations.run import Later, Run
+
+_LOOK_EVERY_S: Final = 3.0
+
+
+class PressButton(Power):
+    """Pressed twice it does no harm here: a guest that shuts down goes on doing so."""
+
+    def __init__(self) -> None:
+        super().__init__(PowerVerb.SHUTDOWN)
+        self.at_most_once = False
+
+
+class WaitUntilOff(Step):
+    """A guest may ignore the button."""
+
+    title = "Wait until it is off"
+
+    def __init__(self, patience_s: float) -> None:
+        self.patience_s = patience_s
+
+    def do(self, run: Run) -> None:
+        """Raise Later while it runs, and Conflict when that has taken too long."""
+        with domain_on_host(run.params):
+            domain = refresh(run.params)
+        if domain.state not in ON:
+            return
+        begun = run.operation.started_at or run.operation.created_at
+        if timezone.now() - begun > timedelta(seconds=self.patience_s):
+            raise Conflict(
+                f"{domain.name} still runs: its system does not heed the power button.",
+                fix="Shut it down from within, or force it off.",
+            )
+        raise Later(after_s=_LOOK_EVERY_S, message="Waiting until it is off")
+
+
+@procedure("domain.stop", verb=Verb.DOMAIN_POWER)
+def stop(params: dict[str, Any]) -> Sequence[Step]:
+    """Press the button, and wait."""
+    return [PressButton(), WaitUntilOff(params["patience_s"])]
