@@ -37,7 +37,7 @@ class Stage:
     def value(self, where: str, parameter: str) -> Any:
         """What stands in an address for `parameter`; `where` is a page's name or a REST path."""
         things: dict[str, Any] = {
-            r"host": self.host.uuid,
+            r"host|domains:(drain|bring_back)": self.host.uuid,
             r"storage:(pool|new_volume|refresh)|/pools/": self.pool.uuid,
             r"storage:.*upload|/uploads": self.upload.uuid,
             r"storage:.*volume|/volumes": self.volume.uuid,
