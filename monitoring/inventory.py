@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import fields
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -25,33 +25,6 @@ TELL_S: Final = 4.0
 COLUMNS: Final = tuple(field.name for field in fields(Rates))
 
 
-class Source(Protocol):
-    """What a sample is taken from: an open connection to a host."""
-
-    def read_stats(self) -> HostStats:
-        """Counters of the host and of every domain that is on, now."""
-        ...
-
-
-class Sampler:
-    """Samples one host; who holds its connection calls `take` every SAMPLE_S seconds, from one thread.
-
-    The first sample after a machine's start, or after `Sampler` was made, has nothing to be compared with: what was
-    known before stays until the second.
-    """
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._before: HostStats | None = None
-
-    def take(self, source: Source) -> None:
-        """Ask once and record the difference. Raises HypervisorError, as `source` does."""
-        now = source.read_stats()
-        before, self._before = self._before, now
-        if before is not None:
-            record_usage(self._host, before, now)
-
-
 def record_usage(host: Host, before: HostStats, now: HostStats) -> None:
     """Write what `host` and its machines used from `before` to `now`; forget those that are not on any more.
 
@@ -68,22 +41,23 @@ def record_usage(host: Host, before: HostStats, now: HostStats) -> None:
     for one in now.domains:
         if one.uuid not in machines:
             continue  # the inventory hears of it within moments
-        key, vcpus = machines[one.uuid]
+        key, vcpus, host_cpus = machines[one.uuid]
         on.add(key)
         if one.uuid not in earlier:
             continue
-        rates = domain_rates(
-            earlier[one.uuid], one, elapsed_s=elapsed_s, vcpus=vcpus, host_cpus=max(host.cpus, 1)
-        )
+        rates = domain_rates(earlier[one.uuid], one, elapsed_s=elapsed_s, vcpus=vcpus, host_cpus=host_cpus)
         if rates is not None:
             rows.append(_row(host, key, rates, sampled_at))
     _write(host, rows, on)
 
 
-def _machines(host: Host) -> dict[str, tuple[int, int]]:
-    """By UUID as text, each machine's key and number of vCPUs."""
+def _machines(host: Host) -> dict[str, tuple[int, int, int]]:
+    """By UUID as text, each machine's key and number of vCPUs, and the number of CPUs of `host` as it is now."""
     rows = Domain.objects.filter(host=host, gone_at=None).order_by()
-    return {str(uuid): (key, max(vcpus, 1)) for uuid, key, vcpus in rows.values_list("uuid", "pk", "vcpus")}
+    return {
+        str(uuid): (key, max(vcpus, 1), max(host_cpus, 1))
+        for uuid, key, vcpus, host_cpus in rows.values_list("uuid", "pk", "vcpus", "host__cpus")
+    }
 
 
 def _row(host: Host, key: int, rates: Rates, sampled_at: datetime) -> Usage:

@@ -12,24 +12,13 @@ from django.test.utils import CaptureQueriesContext
 
 from domains.models import Domain, DomainState
 from hosts.models import Host, HostState
-from hypervisor.errors import Unreachable
 from hypervisor.stats import HostStats
 from monitoring import inventory
-from monitoring.inventory import Sampler, record_usage
+from monitoring.inventory import record_usage
 from monitoring.models import Usage
 from tests.monitoring.samples import SECOND_NS, host_stats, stats
 
 Told = Callable[[], AbstractContextManager[list[Any]]]
-
-
-class Script:
-    """A host that gives these answers, one after another."""
-
-    def __init__(self, *answers: HostStats) -> None:
-        self.answers = list(answers)
-
-    def read_stats(self) -> HostStats:
-        return self.answers.pop(0)
 
 
 @pytest.fixture
@@ -49,33 +38,21 @@ def later(*domains: Any, taken_s: float = 5.0, **different: Any) -> HostStats:
 
 
 class TestSample:
-    def test_the_first_says_nothing_yet(self, host: Host, web: Domain) -> None:
-        Sampler(host).take(Script(host_stats(stats(str(web.uuid)))))
+    def test_is_the_difference_of_two(self, host: Host, web: Domain) -> None:
+        uuid = str(web.uuid)
+        now = later(stats(uuid, cpu_time_ns=SECOND_NS), cpu_busy_ns=1, cpu_total_ns=4)
 
-        assert not Usage.objects.exists()
-
-    def test_the_second_is_the_difference(self, host: Host, web: Domain) -> None:
-        sampler = Sampler(host)
-        script = Script(
-            host_stats(stats(str(web.uuid))),
-            later(stats(str(web.uuid), cpu_time_ns=SECOND_NS), cpu_busy_ns=1, cpu_total_ns=4),
-        )
-
-        sampler.take(script)
-        sampler.take(script)
+        record_usage(host, host_stats(stats(uuid)), now)
 
         usage = Usage.objects.get(domain=web)
         assert (usage.cpu_percent, usage.host_cpu_percent) == (20, 5)
         host.refresh_from_db()
         assert host.cpu_percent == 25
 
-    def test_a_host_that_broke_meanwhile_is_told_to_the_caller(self, host: Host) -> None:
-        class Broken:
-            def read_stats(self) -> HostStats:
-                raise Unreachable("gone")
+    def test_says_nothing_of_a_machine_that_was_seen_once(self, host: Host, web: Domain) -> None:
+        record_usage(host, host_stats(), later(stats(str(web.uuid))))
 
-        with pytest.raises(Unreachable):
-            Sampler(host).take(Broken())
+        assert not Usage.objects.exists()
 
     def test_of_a_machine_that_the_inventory_does_not_know_is_left_out(self, host: Host) -> None:
         record_usage(host, host_stats(stats("unknown")), later(stats("unknown")))
