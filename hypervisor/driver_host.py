@@ -60,6 +60,11 @@ class HostCalls(Connection):
         )
 
     @translate()
+    def ping(self) -> None:
+        """Hear that it answers: one round trip, whatever the host has to do."""
+        self._connection.getLibVersion()
+
+    @translate()
     def memory_free_mib(self) -> int:
         """What the host could give to guests right now: free memory and what its page cache would give back."""
         return self._memory_mib()[1]

@@ -133,9 +133,13 @@ class Isolated:
         """Everything that is known about the host."""
         return self._ask("host_facts", HostFacts)
 
-    def memory_free_mib(self, *, deadline_s: float | None = None) -> int:
-        """What the host could give to guests right now: one round trip."""
-        return self._ask("memory_free_mib", int, deadline_s=deadline_s)
+    def ping(self, *, deadline_s: float) -> None:
+        """Hear that it answers: one round trip."""
+        self._ask("ping", type(None), deadline_s=deadline_s)
+
+    def memory_free_mib(self) -> int:
+        """What the host could give to guests right now."""
+        return self._ask("memory_free_mib", int)
 
     def read_domain(self, uuid: UUID) -> DomainFacts:
         """All that is known of one domain. Raises `NotFound`."""

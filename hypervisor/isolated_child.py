@@ -29,6 +29,7 @@ CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
     call.__name__: (part, call)
     for part, calls in {
         HOST: (
+            Hypervisor.ping,
             Hypervisor.host_facts,
             Hypervisor.memory_free_mib,
             Hypervisor.read_domain,

@@ -36,8 +36,9 @@ LOOK_ASIDE_S: Final = 1.5
 CONTACT_EVERY: Final = 2
 # libvirt does not see files that people put into a pool's folder; it looks there at every sixth reading.
 REFRESH_EVERY: Final = 6
-# A call that takes many round trips may last this long, and the longer the slower the line is.
-CALL_S: Final = 30.0
+# A call that takes many round trips may last this long, and the longer the slower the line is. A host that is silent
+# for longer than it may be is found out by the pulse and by keepalive.
+CALL_S: Final = 60.0
 ROUND_TRIPS: Final = 20
 SLOWEST_LINE_S: Final = 6.0
 # From here on one call for all machines is cheaper than one for each.
@@ -73,6 +74,7 @@ class Following:
 
     def __init__(self, host: Host, hypervisor: Isolated, record: Record) -> None:
         self.heard_at = time.monotonic()
+        self.latency_s = 0.0
         self._host = host
         self._hypervisor = hypervisor
         self._record = record
@@ -87,7 +89,6 @@ class Following:
             _Turn(READ_ALL_S, self._read_all),
             _Turn(LOOK_ASIDE_S, self._look_aside),
         ]
-        hypervisor.deadline_s = CALL_S
 
     def begin(self) -> None:
         """Read everything, once events are on. Raises HypervisorError, SameMachine."""
@@ -129,7 +130,8 @@ class Following:
             self._read_storage(refresh=False)
 
     def _read_all(self) -> None:
-        reading.read_facts(self._host, self._hypervisor, self._record)
+        self._feel()
+        reading.read_facts(self._host, self._hypervisor, self._record, latency_s=self.latency_s)
         self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
         reading.read_networks(self._host, self._hypervisor, self._record)
         self._read_storage(refresh=self._readings % REFRESH_EVERY == 0)
@@ -139,21 +141,24 @@ class Following:
         self._storage.start(lambda: reading.read_storage(self._host, self._record, refresh=refresh))
         self._storage.go_on()
 
-    def _pulse(self) -> None:
-        """Feel whether it is there, and take a sample of what its machines use."""
+    def _feel(self) -> None:
+        """Whether it is there, and how long it takes to say so."""
         began = time.monotonic()
-        memory_free_mib = self._hypervisor.memory_free_mib(deadline_s=PULSE_DEADLINE_S)
+        self._hypervisor.ping(deadline_s=PULSE_DEADLINE_S)
         self.heard_at = time.monotonic()
-        latency_s = self.heard_at - began
-        self._hypervisor.deadline_s = CALL_S + ROUND_TRIPS * min(latency_s, SLOWEST_LINE_S)
+        self.latency_s = self.heard_at - began
+        self._hypervisor.deadline_s = CALL_S + ROUND_TRIPS * min(self.latency_s, SLOWEST_LINE_S)
+
+    def _pulse(self) -> None:
+        """Feel it, and take a sample of what its machines use."""
+        self._feel()
         self._pulses += 1
         if self._pulses % CONTACT_EVERY == 0:
-            latency_ms = 1000 * latency_s
             self._record(
                 hosts.inventory.record_contact,
                 self._host,
-                memory_free_mib=memory_free_mib,
-                latency_ms=latency_ms,
+                memory_free_mib=self._hypervisor.memory_free_mib(),
+                latency_ms=1000 * self.latency_s,
             )
         before, self._stats = self._stats, self._hypervisor.read_stats()
         if before is not None:

@@ -23,7 +23,7 @@ from hosts.models import Host
 from hypervisor.errors import AccessDenied, HypervisorError, Unreachable
 from watcher.backoff import Backoff, jittered
 from watcher.claims import ClaimLost, Claims, Held
-from watcher.following import Following
+from watcher.following import SLOWEST_LINE_S, Following
 from watcher.writers import Writers
 
 log = structlog.get_logger(__name__)
@@ -37,6 +37,7 @@ OPEN_S: Final = 8.0
 STEADY_S: Final = 10.0
 SILENT_S: Final = 18.0
 SHORTEST_OPEN_S: Final = 3.0
+ROUND_TRIPS: Final = 10
 # Only a person can mend it, and what they change in the panel is noticed by itself.
 BLOCKED_S: Final = 60.0
 CLOSING_S: Final = 0.2
@@ -53,8 +54,11 @@ class Lane:
         self._backoff = Backoff()
         self._stopping = threading.Event()
         self._wake = os.eventfd(0)
+        self._ending = threading.Lock()
+        self._ended = False
         self._steady = False
         self._heard_at = 0.0
+        self._latency_s = 0.0
         # Why the connection broke that is being made again at once.
         self._broke = ""
         self._told = ""
@@ -66,9 +70,10 @@ class Lane:
 
     def stop(self) -> None:
         """End with the next answer of the host, or with its deadline; returns at once."""
-        if not self._stopping.is_set():
+        with self._ending:
+            if not self._stopping.is_set() and not self._ended:
+                os.eventfd_write(self._wake, 1)
             self._stopping.set()
-            os.eventfd_write(self._wake, 1)
 
     def join(self, timeout_s: float) -> None:
         """Wait for the end."""
@@ -80,6 +85,14 @@ class Lane:
         return self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            self._try_until_stopped()
+        finally:
+            with self._ending:
+                self._ended = True
+                os.close(self._wake)
+
+    def _try_until_stopped(self) -> None:
         structlog.contextvars.bind_contextvars(host=self.host.name)
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -101,7 +114,6 @@ class Lane:
             except Exception:
                 log.exception("the lane broke; the host is read anew")
                 self._stopping.wait(self._backoff.next_s(tried_s=0))
-        os.close(self._wake)
 
     def _connect_and_follow(self) -> None:
         """Connect, read everything, follow events. Returns when asked to stop; raises HypervisorError otherwise."""
@@ -119,13 +131,14 @@ class Lane:
                         self._steady = True
                         self._backoff.reset()
             except Unreachable as error:
-                self._heard_at = following.heard_at
+                self._heard_at, self._latency_s = following.heard_at, following.latency_s
                 raise Unreachable(following.why_closed(within_s=CLOSING_S) or error.message) from error
 
     def _open_s(self) -> float:
+        slow_s = ROUND_TRIPS * min(self._latency_s, SLOWEST_LINE_S)
         if not self._broke:
-            return OPEN_S
-        return min(OPEN_S, max(SHORTEST_OPEN_S, SILENT_S - (time.monotonic() - self._heard_at)))
+            return OPEN_S + slow_s
+        return slow_s + min(OPEN_S, max(SHORTEST_OPEN_S, SILENT_S - (time.monotonic() - self._heard_at)))
 
     def _again_at_once(self, error: HypervisorError) -> bool:
         """Whether this is the moment to make a good connection again before anybody is told that it broke."""

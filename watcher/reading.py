@@ -6,7 +6,6 @@ transaction in which the host is still ours.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, Protocol, TypeVar
@@ -41,13 +40,10 @@ class Record(Protocol):
         ...
 
 
-def read_facts(host: Host, hypervisor: Isolated, record: Record) -> None:
+def read_facts(host: Host, hypervisor: Isolated, record: Record, *, latency_s: float) -> None:
     """What the host is. Raises HypervisorError: a host that says nothing of itself counts as lost."""
     facts = hypervisor.host_facts()
-    began = time.monotonic()
-    hypervisor.memory_free_mib()
-    latency_ms = 1000 * (time.monotonic() - began)
-    record(hosts.inventory.record_facts, host, facts, latency_ms=latency_ms)
+    record(hosts.inventory.record_facts, host, facts, latency_ms=1000 * latency_s)
     host.cpus = facts.cpus
 
 
