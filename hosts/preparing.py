@@ -88,7 +88,7 @@ def _user(host: Host, public_key: str) -> Iterator[Command]:
     if name != "root":
         yield Command(
             f"Make the user {name}, who may use libvirt",
-            f"id {name} >/dev/null 2>&1 || sudo useradd --create-home --shell /bin/sh {name}; "
+            f"id {name} >/dev/null 2>&1 || sudo useradd --create-home --shell /bin/sh --password '*' {name}; "
             f"sudo usermod -aG libvirt {name}",
         )
     entry = shlex.quote(f"{_KEY_OPTIONS} {public_key}")

@@ -26,6 +26,7 @@ _LET_IN: Final = b"\x01"
 
 # https://www.openssl.org/docs/man3.0/man3/X509_STORE_CTX_get_error.html
 _BAD_CERTIFICATE: Final = {
+    7: "The host's certificate was not signed by the authority (CA) that this host was added with.",
     9: "The host's certificate is not valid yet. Compare the clocks.",
     10: "The host's certificate has expired.",
     18: "The host's certificate was signed by no authority, only by itself.",
