@@ -43,7 +43,7 @@ class Parts(Step):
         refused: dict[str, str] = run.params.get(REFUSED, {})
         settled = {part.target_id for part in parts} | {UUID(key) for key in refused}
         rest = [domain for domain in self.wanted(run) if domain.uuid not in settled]
-        active = sum(part.active for part in parts)
+        before = active = sum(part.active for part in parts)
         for domain in list(rest):
             if active >= _AT_ONCE:
                 break
@@ -58,10 +58,10 @@ class Parts(Step):
             else:
                 active += 1
             rest.remove(domain)
-        whole = len(settled) + len(rest) + active
-        ended = whole - len(rest) - active
         if not rest and not active:
             return
+        ended = len(settled) - before
+        whole = ended + active + len(rest)
         words = f"{ended} of {whole} done"
         run.progress(ended / whole, words)
         raise Later(after_s=_LOOK_EVERY_S, message=words)

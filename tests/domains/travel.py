@@ -18,6 +18,7 @@ from hosts.models import Host, Transport
 from networks.models import Network
 from operations.models import OperationState
 from storage.models import Pool, Volume
+from tests.lab.guest import COMMAND_LINE, Guest
 from tests.lab.lab import Lab
 from tests.lab.remote import RemoteHost
 from tests.stage import carry_out, read
@@ -35,16 +36,22 @@ class Road:
     actor: User
 
     def machine(
-        self, name: str, *, disk_format: str = "qcow2", start: bool = True, network: bool = True
+        self,
+        name: str,
+        *,
+        disk_format: str = "qcow2",
+        start: bool = True,
+        network: bool = True,
+        guest: Guest | None = None,
     ) -> Domain:
-        """A machine at `here` with a disk that `write` marked."""
+        """A machine at `here` with a disk that `write` marked; with a `guest` it heeds its power button."""
         pool = Pool.objects.get(host=self.here, name="default")
         nets = Network.objects.filter(host=self.here, name="default") if network else Network.objects.none()
         new = NewDomain(
             host=self.here,
             name=name,
             vcpus=1,
-            memory_mib=64,
+            memory_mib=128 if guest else 64,
             pool=pool,
             disk_gib=1,
             disk_format=disk_format,
@@ -55,6 +62,8 @@ class Road:
         assert done.state == OperationState.SUCCEEDED, done.error
         uuid = done.target_id
         write(self.image(self.volume(uuid)), disk_format)
+        if guest is not None:
+            self._boot_directly(uuid, guest)
         if start:
             with borrow(self.here) as hypervisor:
                 hypervisor.start_domain(uuid)
@@ -96,6 +105,12 @@ class Road:
     def volumes(self) -> list[list[str]]:
         """The files in each host's pool."""
         return [sorted(p.name for p in lab.outside(lab.pool_path).iterdir()) for lab in self.lab.hosts]
+
+    def _boot_directly(self, uuid: UUID, guest: Guest) -> None:
+        lab = self.lab.hosts[0]
+        parts = {"kernel": guest.kernel, "initrd": guest.initrd, "cmdline": COMMAND_LINE}
+        options = ",".join(f"{name}={value}" for name, value in parts.items())
+        lab.exec("virt-xml", str(uuid), "--edit", "--boot", options)
 
     def _state(self, lab: RemoteHost, uuid: UUID) -> str:
         known = lab.virsh("list", "--all", "--uuid").split()
