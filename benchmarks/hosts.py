@@ -29,7 +29,7 @@ SETTLE_S: Final = 20.0
 REST_S: Final = 30.0
 START_S: Final = 180.0
 WAIT_S: Final = 90.0
-PAGES: Final = ("/", "/machines/", "/hosts/", "/storage/", "/networks/", "/operations/", "/audit/")
+PAGES: Final = ("/", "/machines/", "/hosts/", "/storage/", "/networks/", "/operations/", "/top/")
 ROUNDS: Final = 16
 
 
@@ -74,22 +74,34 @@ def main() -> None:
 
 
 def settle(scene: Stage) -> int:
-    """Wait until every host is up and every machine is known; the number of machines that run."""
+    """Wait until every host is up and every machine measured; the number of machines that run."""
     began, wanted = time.monotonic(), IMAGES * MACHINES
     with scene.panel.api() as api:
-        while True:
-            hosts = api.get("/api/v1/hosts", params={"limit": 500}).raise_for_status().json()["items"]
-            up = sum(host["state"] == "up" for host in hosts)
-            machines = api.get("/api/v1/domains", params={"state": "running"}).raise_for_status().json()
-            running = int(machines["total"])
-            if up >= IMAGES + 3 and running >= wanted:
-                break
+        while (up := hosts_up(api)) < IMAGES + 3 or (running := machines_measured(api)) < wanted:
             if time.monotonic() - began > START_S:
-                raise RuntimeError(f"{up} hosts up and {running} machines running after {START_S:.0f} s")
+                raise RuntimeError(
+                    f"only {up} hosts are up, or not all machines measured, after {START_S:.0f} s"
+                )
             time.sleep(1)
     say(f"{up} hosts are up, {running:,} machines run, after {time.monotonic() - began:.0f} s.")
     time.sleep(SETTLE_S)
     return running
+
+
+def hosts_up(api: httpx.Client) -> int:
+    """How many hosts the panel sees."""
+    answer = api.get("/api/v1/hosts", params={"limit": 500}).raise_for_status().json()
+    return sum(host["state"] == "up" for host in answer["items"])
+
+
+def machines_measured(api: httpx.Client) -> int:
+    """How many machines run whose use the panel knows, as of now."""
+    found, page, pages = 0, 1, 1
+    while page <= pages:
+        answer = api.get("/api/v1/top", params={"size": 500, "page": page}).raise_for_status().json()
+        found += sum(row["usage"] is not None and not row["old"] for row in answer["items"])
+        page, pages = page + 1, answer["pages"]
+    return found
 
 
 def cost(scene: Stage, running: int) -> dict[str, float]:
