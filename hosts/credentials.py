@@ -86,7 +86,10 @@ def ensure(host: Host) -> Path:
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     for name, text in _files(folder, known).items():
-        _put(folder / name, text, mode=0o700 if name == "ssh" else 0o600)
+        if text:
+            _put(folder / name, text, mode=0o700 if name == "ssh" else 0o600)
+        else:
+            (folder / name).unlink(missing_ok=True)
     _put(stamp, wanted, mode=0o600)
     return folder
 

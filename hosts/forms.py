@@ -36,7 +36,11 @@ class HostForm(forms.Form):
     address = forms.CharField(
         label="Address", max_length=260, help_text="A name or an IP address, such as kvm2.example.org."
     )
-    transport = forms.ChoiceField(label="Reached by", widget=forms.RadioSelect, initial=Transport.SSH)
+    transport = forms.ChoiceField(
+        label="Reached by",
+        widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
+        initial=Transport.SSH,
+    )
     username = forms.CharField(
         label="User",
         required=False,

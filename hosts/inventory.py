@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Now
 from django.dispatch import Signal
 
 from core.events import publish
-from hosts.models import Host, HostEvent, HostState
+from hosts.models import Credentials, Host, HostEvent, HostState
 from hypervisor.facts import HostFacts
 
 # Sent with `host` where one that answered doesn't any more, or answers (again): what is known of it turns old, or new.
@@ -94,7 +94,11 @@ def record_blocked(host: Host, reason: str) -> None:
 
 
 def record_changed_access(host: Host) -> None:
-    """A person changed how it is reached, or what it is trusted by: what went wrong before says nothing any more."""
+    """It may be reachable now, where it was not: a person changed how it is reached, or a check got through.
+
+    The watcher notices the new time of its credentials, and tries at once.
+    """
+    Credentials.objects.filter(host=host).update(changed_at=Now())
     Host.objects.filter(pk=host.pk).exclude(state=HostState.UP).update(
         state=HostState.NEW, error="", down_since=None
     )

@@ -7,10 +7,11 @@ from typing import Final
 
 import structlog
 
+from hosts import inventory
 from hosts.checks import beside, catalog, inside, reach, rows
 from hosts.checks.finding import Finding, failed, skipped
 from hosts.checks.visit import Visit
-from hosts.models import GOOD_CHECKS, CheckState, Host, HostCheck
+from hosts.models import GOOD_CHECKS, CheckState, Host, HostCheck, HostState
 from hypervisor.errors import AccessDenied, HypervisorError, NotWhoItWas
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,15 @@ def run(host: Host, wanted: Iterable[HostCheck]) -> Iterable[HostCheck]:
             finding = _do(visit, check, states, checks)
             states[row.key] = finding.state
             rows.end(row, finding)
+            if row.key == "libvirt" and finding.state in GOOD_CHECKS:
+                _tell_watcher(host)
             yield row
+
+
+def _tell_watcher(host: Host) -> None:
+    """Of a host that it could not reach, or not yet."""
+    if Host.objects.filter(pk=host.pk, state__in=(HostState.DOWN, HostState.BLOCKED)).exists():
+        inventory.record_changed_access(host)
 
 
 def _do(
