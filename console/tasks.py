@@ -76,7 +76,7 @@ def _way_to(host: Host, screen: VncEndpoint) -> dict[str, Any]:
     if not host.remote:
         return {"host": screen.host, "port": screen.port}
     try:
-        return {"socket": str(tunnels.open_tunnel(host, screen.host, screen.port))}
+        return {"tunnel": tunnels.open_tunnel(host, screen.host, screen.port).name}
     except errors.AccessDenied as error:  # a host over TLS whose ssh has not been set up to the end
         raise tunnels.NoWay(error.message) from error
 

@@ -12,6 +12,7 @@ hint. Times are those of Redis's clock, so that processes on several machines ag
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -28,6 +29,7 @@ TICKET_SECONDS = 30
 CONSOLE_SECONDS = 12 * 3600
 WATCHING_SECONDS = 60
 CHANNEL = "console:revoked"
+_TUNNEL = re.compile(r"t[0-9]+-[0-9]+(-[0-9a-f]{6})?")
 
 
 class Mode(StrEnum):
@@ -44,7 +46,7 @@ class Grant:
     `checked_us` is Redis's clock (`now`) from before the permission was checked: what is taken back later wins.
     The proxy proves that it reached the right screen by `password` (VNC authentication with the password set
     for this opening) or, for a machine defined without one, by the screen's `desktop_name`. The way there is `host`
-    and `port`, or for a screen on another host the unix `socket` of a tunnel.
+    and `port`, or for a screen on another host the `tunnel`: the name of a unix socket in the panel's run folder.
     """
 
     session_hash: str
@@ -55,15 +57,18 @@ class Grant:
     checked_us: int
     host: str = ""
     port: int = 0
-    socket: str = ""
+    tunnel: str = ""
     password: str | None = None
     desktop_name: str | None = None
 
     def __post_init__(self) -> None:
         if self.password is None and self.desktop_name is None:
             raise ValueError("a grant needs a password or a desktop name to know the screen by")
-        if bool(self.socket) == bool(self.host and self.port):
-            raise ValueError("a grant leads either to a host and a port or to a socket")
+        if bool(self.tunnel) == bool(self.host and self.port):
+            raise ValueError("a grant leads either to a host and a port or through a tunnel")
+        # Beside the tunnels lie sockets that nobody must be led to: Redis, the supervisor.
+        if self.tunnel and not _TUNNEL.fullmatch(self.tunnel):
+            raise ValueError("this is not what a tunnel is called")
 
     def dump(self) -> str:
         """As JSON, for Redis."""

@@ -7,6 +7,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 
 import structlog
 from redis.asyncio import Redis
@@ -201,7 +202,7 @@ class Proxy:
             return await self._relayed(browser, guest, console, early)
 
     async def _reach(self, grant: tickets.Grant) -> socket.socket:
-        guest, place = _way_to(grant)
+        guest, place = _way_to(grant, self._settings.tunnels)
         try:
             async with asyncio.timeout(self._settings.handshake_seconds):
                 await asyncio.get_running_loop().sock_connect(guest, place)
@@ -282,12 +283,12 @@ class Proxy:
                 log.warning("redis is away", error=str(error))
 
 
-def _way_to(grant: tickets.Grant) -> tuple[socket.socket, str | tuple[str, int]]:
+def _way_to(grant: tickets.Grant, tunnels: Path) -> tuple[socket.socket, str | tuple[str, int]]:
     """A socket of the right kind, not connected, and where to connect it."""
-    if grant.socket:
+    if grant.tunnel:
         guest = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         guest.settimeout(0)
-        return guest, grant.socket
+        return guest, str(tunnels / grant.tunnel)
     guest = socket.socket(socket.AF_INET6 if ":" in grant.host else socket.AF_INET, socket.SOCK_STREAM)
     guest.settimeout(0)
     guest.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -14,9 +14,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`listen` is the path of a unix socket, or an address and a port."""
+    """`listen` is the path of a unix socket, or an address and a port; `tunnels` the folder of other hosts' screens."""
 
     listen: Path | tuple[str, int]
+    tunnels: Path
     origins: frozenset[str]
     redis_url: str
     session_cookie: str = SESSION_COOKIE
@@ -33,6 +34,7 @@ class Settings:
         state = Path(environment.get("PANEL_STATE_DIR") or REPOSITORY / "var").expanduser().absolute()
         return cls(
             listen=_address(environment.get("PANEL_CONSOLE_LISTEN", "")) or state / "run" / "console.sock",
+            tunnels=state / "run",
             origins=_origins(
                 environment.get("PANEL_HOSTNAMES") or "localhost,127.0.0.1",
                 int(environment.get("PANEL_PORT") or 8443),

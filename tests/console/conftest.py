@@ -32,6 +32,7 @@ def redis_client(redis_server: PrivateRedis) -> Iterator[redis.Redis]:
 def proxy_settings(tmp_path: Path, redis_server: PrivateRedis) -> Settings:
     return Settings(
         listen=tmp_path / "console.sock",
+        tunnels=tmp_path,
         origins=frozenset({ORIGIN}),
         redis_url=redis_server.url,
         per_person=3,

@@ -24,9 +24,10 @@ from audit.models import Entry
 from console import desk
 from console.closing import Closing
 from console.proxy.settings import Settings
-from domains.actions.create import NewDomain, create
+from domains.actions.create import create
 from domains.inventory import record_domain
 from domains.models import Domain, DomainState
+from domains.wishes import NewDomain
 from hosts import tunnels
 from hosts.connections import act_as, borrow, forget
 from hosts.models import Credentials, Host, HostState
@@ -124,7 +125,7 @@ def worker(transactional_db: None) -> Iterator[None]:
 @pytest.fixture
 def proxy_settings(proxy_settings: Settings) -> Settings:
     """The proxy on the site's own Redis: web, worker and proxy meet there."""
-    return replace(proxy_settings, redis_url=site.REDIS_URL)
+    return replace(proxy_settings, redis_url=site.REDIS_URL, tunnels=site.STATE_DIR / "run")
 
 
 @pytest.fixture

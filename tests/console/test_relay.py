@@ -196,7 +196,10 @@ class TestRedisGone:
         uuid = uuid4()
         with private_redis(tmp_path) as server, server.client() as client, Screen() as screen:
             proxy_settings = Settings(
-                listen=tmp_path / "console.sock", origins=frozenset({ORIGIN}), redis_url=server.url
+                listen=tmp_path / "console.sock",
+                tunnels=tmp_path,
+                origins=frozenset({ORIGIN}),
+                redis_url=server.url,
             )
             with RunningProxy(proxy_settings):
                 assert isinstance(proxy_settings.listen, Path)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import cast
 from uuid import uuid4
 
@@ -88,6 +89,14 @@ class TestWhatIsStored:
     def test_a_grant_without_a_proof_of_the_screen_is_refused(self, redis_client: redis.Redis) -> None:
         with pytest.raises(ValueError, match="password or a desktop name"):
             grant_for(5901, redis_client=redis_client, desktop_name=None)
+
+    @pytest.mark.parametrize("name", ["redis.sock", "../redis.sock", "/run/x", "t1-5900/../redis.sock", "t1"])
+    def test_a_grant_leads_to_no_other_socket_of_the_panel_s(
+        self, redis_client: redis.Redis, name: str
+    ) -> None:
+        grant = replace(grant_for(5901, redis_client=redis_client), host="", port=0, tunnel="t12-5901")
+        with pytest.raises(ValueError, match="what a tunnel is called"):
+            tickets.Grant.load(grant.dump().replace("t12-5901", name))
 
 
 class TestClose:

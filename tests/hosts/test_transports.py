@@ -8,11 +8,12 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from hosts import connections, credentials, keys, ssh
 from hosts.connections import act_as, borrow
@@ -106,10 +107,13 @@ class TestFiles:
         assert credentials.ensure(host) == folder
         assert "AAAA" in (folder / "known_hosts").read_text()
 
-    def test_go_with_the_host(self, remote_host: RemoteHost) -> None:
+    def test_go_with_the_host(
+        self, remote_host: RemoteHost, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
         host = over_ssh(remote_host)
         folder = credentials.ensure(host)
-        credentials.wipe(host)
+        with django_capture_on_commit_callbacks(execute=True):
+            credentials.wipe(host)
         assert not folder.exists()
         assert not Credentials.objects.filter(host=host).exists()
 
@@ -285,9 +289,10 @@ def open_files() -> int:
 def children() -> list[str]:
     """Processes of ours that run ssh for the panel of this test run."""
     found = []
-    for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
-            if f"{settings.STATE_DIR}/hosts" in command:
-                found.append(command)
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread or a process that ended meanwhile
+            for pid in children.read_text().split():
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+                if f"{settings.STATE_DIR}/hosts" in command:
+                    found.append(command)
     return found
