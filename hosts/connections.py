@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 from uuid import UUID
 
 from hosts import credentials
@@ -22,8 +23,20 @@ from hypervisor.uri import Address, Transport
 
 OPEN_S = 15.0
 
+
+class _Kept(NamedTuple):
+    """A connection, and what it was opened on."""
+
+    opener: Opener
+    trusted: str
+
+    def serves(self, address: Address, trusted: str) -> bool:
+        """Whether it is good, and still leads to where it should."""
+        return self.opener.alive and self.opener.address == address and self.trusted == trusted
+
+
 _lock = threading.Lock()
-_open: dict[UUID, Opener] = {}
+_open: dict[UUID, _Kept] = {}
 _role = ""
 
 
@@ -93,38 +106,47 @@ def forget(host: Host) -> None:
     with _lock:
         known = _open.pop(host.uuid, None)
     if known is not None:
-        known.close()
+        known.opener.close()
 
 
 def _opener(host: Host) -> Opener:
     _require_role()
-    address = address_of(host)
+    address, trusted = address_of(host), _trust(host)
     with _lock:
         known = _open.get(host.uuid)
-    if known is not None and known.address == address and known.alive:
-        return known
+    if known is not None and known.serves(address, trusted):
+        return known.opener
     if known is not None:
         forget(host)
-    _refuse_if_known_bad(host)
+    _refuse_if_down(host)
     fresh = Opener(prepared_address(host))
     fresh.open(OPEN_S)
     with _lock:
-        raced = _open.setdefault(host.uuid, fresh)
-    if raced is not fresh:
+        raced = _open.setdefault(host.uuid, _Kept(fresh, trusted))
+    if raced.opener is not fresh:
         fresh.close()
-    return raced
+    return raced.opener
 
 
-def _refuse_if_known_bad(host: Host) -> None:
+def _trust(host: Host) -> str:
+    """What a connection to `host` rests on: one that was opened with other credentials is not used any more.
+
+    Raises AccessDenied where the panel must not talk to it at all.
+    """
+    columns = ("state", "error", "gone_at", "credentials__changed_at")
+    row = Host.objects.filter(pk=host.pk).values_list(*columns).first()
+    if row is None or row[2] is not None:
+        raise AccessDenied(f"{host.name} was removed from the panel.")
+    if row[0] == HostState.BLOCKED:
+        raise AccessDenied(row[1] or f"{host.name} must be looked at first.")
+    return str(row[3])
+
+
+def _refuse_if_down(host: Host) -> None:
     """Repeat the watcher's words instead of waiting for a host that does not answer it either."""
-    seen = Host.objects.filter(pk=host.pk).values_list("state", "error").first()
-    if seen is None:
-        return
-    state, error = seen
-    if state == HostState.DOWN:
+    error = Host.objects.filter(pk=host.pk, state=HostState.DOWN).values_list("error", flat=True).first()
+    if error is not None:
         raise Unreachable(error or f"{host.name} does not answer.")
-    if state == HostState.BLOCKED:
-        raise AccessDenied(error or f"{host.name} must be looked at first.")
 
 
 def _require_role() -> None:

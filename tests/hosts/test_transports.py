@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from hosts import connections, credentials, keys, ssh
@@ -72,8 +74,25 @@ class TestReaching:
         hostname_by(host)
         remote_host.kill()
         remote_host.revive()
-        eventually(lambda: not any(opener.alive for opener in connections._open.values()), within_s=10)
+        eventually(lambda: not any(kept.opener.alive for kept in connections._open.values()), within_s=10)
         assert hostname_by(host) == remote_host.name
+
+    def test_uses_no_connection_that_rests_on_other_credentials(self, remote_host: RemoteHost) -> None:
+        host = over_ssh(remote_host)
+        with borrow(host) as first:
+            pass
+        Credentials.objects.get(host=host).save()
+        with borrow(host) as second:
+            assert second is not first
+
+    @pytest.mark.parametrize("change", [{"gone_at": timezone.now()}, {"state": HostState.BLOCKED}])
+    def test_of_a_host_that_it_must_not_talk_to_any_more(
+        self, remote_host: RemoteHost, change: dict[str, Any]
+    ) -> None:
+        host = over_tcp(remote_host)
+        hostname_by(host)
+        Host.objects.filter(pk=host.pk).update(**change)
+        why_not(host, AccessDenied)
 
     def test_without_encryption_only_after_somebody_said_yes(self, remote_host: RemoteHost) -> None:
         assert "allowed" in why_not(over_tcp(remote_host, insecure_since=None), AccessDenied)
