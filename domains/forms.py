@@ -62,7 +62,7 @@ class NewDomainForm(forms.Form):
     labels = forms.MultipleChoiceField(
         required=False,
         label="Only on hosts with",
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
     firmware = forms.ChoiceField(choices=FIRMWARES, initial="bios")
     team = forms.ModelChoiceField(Team.objects.none(), required=False, empty_label="No team")

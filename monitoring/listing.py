@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from django.db.models import Count, F, Max, OrderBy
+from django.db.models import Case, Count, F, Max, OrderBy, Value, When
 from django.utils import timezone
 
 from accounts.models import Team, User
@@ -22,6 +22,7 @@ from monitoring.models import Usage
 PAGE_SIZE: Final = 100
 # Two samples may be lost before people are told that what stands there is old.
 STALE: Final = timedelta(seconds=3 * SAMPLE_S)
+USAGE: Final = "usage__"
 SORTS: Final[dict[str, str]] = {
     "name": "name",
     "host": "host__name",
@@ -116,8 +117,9 @@ def gauges_of(domains: Collection[int]) -> dict[int, Gauge]:
 
 def _page(machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[int, Host]) -> list[Row]:
     start = (wanted.page - 1) * wanted.size
+    up = [key for key, host in hosts.items() if host.up]
     keys = list(
-        machines.order_by(*_order(wanted.sort)).values_list("pk", flat=True)[start : start + wanted.size]
+        machines.order_by(*_order(wanted.sort, up)).values_list("pk", flat=True)[start : start + wanted.size]
     )
     rows = {row.pk: row for row in Domain.objects.filter(pk__in=keys).select_related("usage").order_by()}
     for row in rows.values():
@@ -134,8 +136,11 @@ def _is_old(usage: Usage) -> bool:
     return timezone.now() - usage.sampled_at > STALE
 
 
-def _order(sort: str) -> list[OrderBy | str]:
-    """Machines that use the same stay in the order of their names, so that those that use nothing do not dance."""
-    column = F(SORTS[sort.removeprefix("-")])
-    order = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
-    return [order, "name", "pk"]
+def _order(sort: str, up: Collection[int]) -> list[OrderBy | Case | str]:
+    """By a number, what is known of now stands before what is old, whatever it was; then equals by their names."""
+    path = SORTS[sort.removeprefix("-")]
+    order = F(path).desc(nulls_last=True) if sort.startswith("-") else F(path).asc(nulls_last=True)
+    if not path.startswith(USAGE):
+        return [order, "name", "pk"]
+    fresh = When(host__in=up, usage__sampled_at__gte=timezone.now() - STALE, then=Value(0))
+    return [Case(fresh, default=Value(1)), order, "name", "pk"]

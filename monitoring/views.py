@@ -49,6 +49,7 @@ def _context(found: listing.Top, path: str) -> dict[str, Any]:
         "top": found,
         "wanted": wanted,
         "columns": heads,
+        "count": f"{found.total:,}",
         "host_options": options(((host.uuid, host.name) for host in found.hosts), wanted.host),
         "team_options": options(((team.pk, team.name) for team in found.teams), wanted.team),
         "here": path + wanted.query(),

@@ -94,7 +94,7 @@ class TestPage:
     def test_shows_each_host_and_apart_those_that_are_away(self, operator: Client) -> None:
         page = operator.get("/capacity/").content.decode()
 
-        assert "20 of 128" in page
+        assert "108 of 128 to be had" in page
         assert page.index("1 host that can't be reached") < page.index(">dead<")
 
     def test_says_that_there_is_nothing(self, operator: Client) -> None:

@@ -66,6 +66,16 @@ class TestOrder:
 
         assert names(cast, sort="cpu") == names(cast) == ["known", "new"]
 
+    @pytest.mark.parametrize("sort", ["cpu", "-cpu"])
+    def test_has_what_is_old_behind_what_is_known_of_now(self, cast: Cast, host: Host, sort: str) -> None:
+        down = Host.objects.create(name="kvm2", state=HostState.DOWN)
+        measured(down, "unreachable", cpu_percent=50)
+        measured(host, "late", ago_s=60, cpu_percent=50)
+        measured(host, "idle")
+        measured(host, "busy", cpu_percent=99)
+
+        assert set(names(cast, sort=sort)[:2]) == {"idle", "busy"}
+
 
 class TestRows:
     def test_are_the_machines_that_are_on(self, cast: Cast, host: Host) -> None:
