@@ -72,8 +72,10 @@ def _start_postgresql() -> str:
     subprocess.run(
         [*become, binaries / "initdb", "-D", data, *options], check=True, stdout=subprocess.DEVNULL
     )
-    settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={sockets}", "-c", "fsync=off"]
-    server = [*become, str(binaries / "postgres"), "-D", str(data), *settings]
+    # Eight workers of the tests, each with a panel's processes and their pools, are more than the usual 100.
+    settings = ("listen_addresses=", f"unix_socket_directories={sockets}", "fsync=off", "max_connections=400")
+    given = [word for setting in settings for word in ("-c", setting)]
+    server = [*become, str(binaries / "postgres"), "-D", str(data), *given]
     with (STATE / "log" / "postgresql").open("wb") as log:
         _children.append(subprocess.Popen(server, stderr=log))
     _wait_for(sockets / ".s.PGSQL.5432")
