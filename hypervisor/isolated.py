@@ -176,6 +176,10 @@ class Isolated:
         """
         self._later[self._send(question.name, question.arguments)] = question, then
 
+    def set_storage_apart(self, *, deadline_s: float) -> None:
+        """Give what `ask_later` asks a connection of its own, because it keeps all other calls waiting."""
+        self._ask("set_storage_apart", type(None), deadline_s=deadline_s)
+
     def _ask(
         self,
         name: str,

@@ -10,7 +10,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, get_type_hints
 from uuid import UUID
 
@@ -63,6 +63,8 @@ class _Child:
         self._sending = threading.Lock()
         self._queues: dict[str, queue.SimpleQueue[list[Any]]] = {}
         self._hypervisor: Hypervisor | None = None
+        self._storage: Hypervisor | None = None
+        self._open: Callable[[], Hypervisor] | None = None
 
     def take(self, message: list[Any]) -> None:
         """Let the part's thread do it."""
@@ -89,9 +91,13 @@ class _Child:
     def _call(self, name: str, arguments: list[Any]) -> object:
         if name == "open":
             address, interval_s, count = arguments
-            self._hypervisor = Hypervisor.open(
-                wire.load(Address, address), keepalive_interval_s=interval_s, keepalive_count=count
+            self._open = partial(
+                Hypervisor.open,
+                wire.load(Address, address),
+                keepalive_interval_s=interval_s,
+                keepalive_count=count,
             )
+            self._hypervisor = self._open()
             return None
         if self._hypervisor is None:
             raise HypervisorError("There is no connection yet.")
@@ -99,16 +105,30 @@ class _Child:
             _log.critical("libvirt's event loop does not turn: no event and no keepalive gets through")
             os._exit(1)
         if name == "subscribe":
-            self._hypervisor.subscribe(self._tell)
+            self._hypervisor.subscribe(partial(self._tell, self._hypervisor))
             return None
-        _, call = CALLS[name]
+        if name == "set_storage_apart":
+            self._set_storage_apart()
+            return None
+        part, call = CALLS[name]
         kinds = _kinds(name)
-        return call(
-            self._hypervisor, *(wire.load(kind, one) for kind, one in zip(kinds, arguments, strict=True))
-        )
+        hypervisor = self._storage or self._hypervisor if part == STORAGE else self._hypervisor
+        return call(hypervisor, *(wire.load(kind, one) for kind, one in zip(kinds, arguments, strict=True)))
 
-    def _tell(self, event: Event) -> None:
-        self._send(["event", type(event).__name__, event])
+    def _set_storage_apart(self) -> None:
+        """Leave the connection, on which a call hangs, to storage, and make another for the rest.
+
+        libvirt's client lets calls share a connection; but while one waits for its answer, the others may not be
+        noticed before the next keepalive (docs/facts.md).
+        """
+        if self._storage is None and self._open is not None:
+            fresh = self._open()
+            fresh.subscribe(partial(self._tell, fresh))
+            self._storage, self._hypervisor = self._hypervisor, fresh
+
+    def _tell(self, source: Hypervisor, event: Event) -> None:
+        if source is not self._storage:
+            self._send(["event", type(event).__name__, event])
 
     def _send(self, message: list[Any]) -> None:
         frame = wire.pack(message)

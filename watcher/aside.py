@@ -9,6 +9,10 @@ from typing import Any, Final, TypeAlias
 from hypervisor.errors import HypervisorError
 from hypervisor.isolated import STORAGE_S, Isolated, Question
 
+# A question that lasts longer than this is given a connection of its own: it slows all others down.
+APART_S: Final = 2.0
+APART_DEADLINE_S: Final = 8.0
+
 # Asks one question after the other; is sent the answers, or has the errors thrown into it.
 Reading: TypeAlias = Generator[Question[Any], Any, None]
 _END: Final = object()
@@ -24,6 +28,7 @@ class Aside:
         self._answer: Any = _END
         self._asked_at = 0.0
         self.question: Question[Any] | None = None
+        self._apart = False
         self.silence_told = False
 
     def start(self, reading: Callable[[], Reading]) -> None:
@@ -34,6 +39,12 @@ class Aside:
     def silent(self) -> bool:
         """Whether storage keeps us waiting for longer than it should."""
         return self.question is not None and time.monotonic() - self._asked_at > STORAGE_S
+
+    def make_way(self) -> None:
+        """Keep a question that hangs from slowing the rest down. Raises HypervisorError."""
+        if self.question is not None and not self._apart and time.monotonic() - self._asked_at > APART_S:
+            self._hypervisor.set_storage_apart(deadline_s=APART_DEADLINE_S)
+            self._apart = True
 
     def go_on(self) -> None:
         """Do what can be done without waiting. Raises what the reading raises, and HypervisorError."""

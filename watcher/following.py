@@ -169,6 +169,7 @@ class Following:
         if self._elsewhere:
             for uuid in self._record(domains.duplicates.released, self._host):
                 self._news.look_at(uuid)
+        self._storage.make_way()
         if self._storage.silent != self._storage.silence_told:
             self._storage.silence_told = self._storage.silent
             question = self._storage.question
