@@ -32,7 +32,7 @@ class Visit:
         """The connection. Raises HypervisorError."""
         if self._hypervisor is None:
             self._hypervisor = self._lines.enter_context(
-                Isolated.open(connections.prepared_address(self.host), deadline_s=OPEN_S)
+                connections.open_isolated(self.host, deadline_s=OPEN_S)
             )
             self._hypervisor.deadline_s = OPEN_S
         return self._hypervisor

@@ -25,6 +25,7 @@ PAGES = [
     "/machines/",
     "/machines/new/",
     "/hosts/",
+    "/hosts/new/",
     "/storage/",
     "/networks/",
     "/operations/",

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import F
 
 from hosts.connections import Hypervisor, act_as, open_new
 from hosts.models import Host, Transport
@@ -24,9 +25,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError where libvirt doesn't answer; a network that can't start is said, not fatal."""
-        host, _ = Host.objects.get_or_create(
-            transport=Transport.LOCAL, socket=settings.LIBVIRT_SOCKET, defaults={"name": self._free_name()}
-        )
+        here = {"transport": Transport.LOCAL, "socket": settings.LIBVIRT_SOCKET}
+        # One that somebody removed is not brought back; they may have added it again, as another row.
+        known = Host.objects.filter(**here).order_by(F("gone_at").asc(nulls_first=True)).first()
+        host = known or Host.objects.create(**here, name=self._free_name())
         act_as("command")
         try:
             hypervisor = open_new(host)
