@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domains.actions.create import NewDomain
+from domains.wishes import NewDomain
 from hosts.models import Host
 from networks.models import Network
 from storage.models import Pool

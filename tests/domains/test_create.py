@@ -9,9 +9,10 @@ import pytest
 
 from audit.models import Entry
 from core.errors import Conflict, Forbidden, InvalidInput
-from domains.actions.create import NewDomain, create
+from domains.actions.create import create
 from domains.actions.delete import delete
 from domains.models import Domain, DomainState
+from domains.wishes import NewDomain
 from hosts.connections import borrow
 from hosts.models import Host
 from hypervisor.errors import HypervisorError

@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 
 from core.errors import Conflict, InvalidInput
-from domains.actions.create import NewDomain, create
+from domains.actions.create import create
 from domains.models import Domain
+from domains.wishes import NewDomain
 from hosts.models import Host
 from operations.models import Operation
 from storage.models import Pool, Volume

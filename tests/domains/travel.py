@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from domains import inventory
-from domains.actions.create import NewDomain, create
+from domains.actions.create import create
 from domains.models import Domain
+from domains.wishes import NewDomain
 from hosts.connections import act_as, borrow
 from hosts.models import Host, Transport
 from networks.models import Network

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from domains.actions.create import NewDomain, create
+from domains.actions.create import create
 from domains.models import Domain, DomainState
+from domains.wishes import NewDomain
 from hosts.models import Host
 from operations.models import Operation, OperationState
 from storage.models import Pool, Volume
