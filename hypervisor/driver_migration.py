@@ -14,7 +14,7 @@ import libvirt
 from hypervisor import streams
 from hypervisor.connection import Connection
 from hypervisor.driver_domains import DEFINITION, LIVE
-from hypervisor.errors import NotFound, Refused, translate
+from hypervisor.errors import Busy, NotFound, Refused, translate
 from hypervisor.facts import MigrationFacts, MigrationProgress
 from hypervisor.specs import MigrationSpec
 from hypervisor.states import domain_state, state_reason
@@ -61,10 +61,15 @@ class MigrationCalls(Connection):
         """Bring the domain to `target`, where it is defined and, if it ran, runs; the definition here stays, off.
 
         Lasts as long as it takes; `abort_job` from another thread ends it. After any error the domain still runs here,
-        unless it is `OutcomeUnknown`: then look at both. A name or UUID taken there is `AlreadyExists` or `Refused`.
+        unless it is `OutcomeUnknown`: then look at both. Raises `Busy` while an earlier migration has not ended.
         """
-        with translate(effect=True):
-            self._lookup(uuid).migrate3(target._connection, self._parameters(uuid, spec), _flags(spec))
+        try:
+            with translate(effect=True):
+                self._lookup(uuid).migrate3(target._connection, self._parameters(uuid, spec), _flags(spec))
+        except Refused as failure:
+            if self.migration_progress(uuid) is not None:
+                raise Busy(failure.message, code=failure.code, domain=failure.domain) from failure
+            raise
 
     @translate()
     def migration_progress(self, uuid: UUID) -> MigrationProgress | None:

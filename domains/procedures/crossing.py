@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from core.errors import Conflict
+from core.errors import Conflict, Unavailable
 from core.units import MIB
 from domains.moving import Move
 from domains.procedures.steps import host_by
@@ -73,7 +73,7 @@ def settle(source: Hypervisor, target: Hypervisor, move: Move) -> bool:
     """
     if not move.live:
         return target.domain_exists(move.domain)
-    source.abort_job(move.domain)
+    _end_job(source, move.domain)
     seen = _still(source, target, move.domain)
     if _POST_COPY in seen.reasons:
         # It runs there with a part of its memory here: to end either half is to lose it.
@@ -159,6 +159,19 @@ def _words(progress: MigrationProgress) -> str:
     if progress.throttle_percent:
         words += f"; slowed down by {progress.throttle_percent} % to catch up"
     return words
+
+
+def _end_job(source: Hypervisor, domain: UUID) -> None:
+    """End the migration that a dead worker left. Raises Unavailable where libvirt takes longer than _PATIENCE_S.
+
+    Left alone its source would copy on until a write fails, for half a minute and more.
+    """
+    until = time.monotonic() + _PATIENCE_S
+    while source.migration_progress(domain) is not None:
+        source.abort_job(domain)
+        if time.monotonic() > until:
+            raise Unavailable("An earlier attempt to move it has not ended yet.")
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _still(source: Hypervisor, target: Hypervisor, domain: UUID) -> _Seen:

@@ -19,10 +19,10 @@ _TIED: Final = {
 
 
 def tied_devices(text: str) -> tuple[str, ...]:
-    """What in the domain belongs to its host alone, each as words such as "host device pci"."""
+    """What in the domain belongs to its host alone, each in words such as "host device pci"."""
     root = document(text)
     return tuple(
-        f"{words} {found.get('type') or found.get('mode') or ''}".strip()[:_TEXT_LIMIT]
+        f"{words} {found.get('type', '') if found.tag == 'hostdev' else ''}".strip()[:_TEXT_LIMIT]
         for path, words in _TIED.items()
         for found in root.iterfind(path)
     )
