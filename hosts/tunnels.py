@@ -53,15 +53,13 @@ def open_tunnel(host: Host, address: str, port: int) -> Path:
     at_home = str(listens) == "127.0.0.1"
     name = f"{port}" if at_home else f"{port}-{sha256(target.encode()).hexdigest()[:6]}"
     path = _run() / f"t{host.pk}-{name}"
+    wanted = f"{path}:{target}:{port}"
     with _locked(host) as lock:
-        _see_that_one_runs(host, lock)
-        # Asked for twice, ssh keeps the one it has.
-        said = ssh.execute(
-            [*_ASK, "-S", str(_control(host.pk)), "-O", "forward", "-L", f"{path}:{target}:{port}", _NOBODY],
-            deadline_s=_ASK_S,
-        )
-    if said.status:
-        raise Unreachable("The SSH connection to the host broke just now.")
+        if lock.read() == _purpose(host) and _forward(host.pk, wanted):
+            return path
+        _start(host, lock)
+        if not _forward(host.pk, wanted):
+            raise Unreachable("The SSH connection to the host broke just now.")
     return path
 
 
@@ -101,22 +99,27 @@ def _require_ssh(host: Host) -> None:
         )
 
 
-def _see_that_one_runs(host: Host, lock: IO[str]) -> None:
-    control = _control(host.pk)
-    purpose = _purpose(host)
-    if control.exists():
-        asked = ssh.execute([*_ASK, "-S", str(control), "-O", "check", _NOBODY], deadline_s=_ASK_S)
-        if asked.status == 0 and lock.read() == purpose:
-            return
-    # Left over, or for other credentials. With a socket in its way ssh would start without one, and never end.
+def _forward(host_pk: int, wanted: str) -> bool:
+    """Ask the ssh of a host for one more way; False where none runs. Asked for twice, it keeps the one it has."""
+    control = _control(host_pk)
+    if not control.exists():
+        return False
+    argv = [*_ASK, "-S", str(control), "-O", "forward", "-L", wanted, _NOBODY]
+    return ssh.execute(argv, deadline_s=_ASK_S).status == 0
+
+
+def _start(host: Host, lock: IO[str]) -> None:
+    """Start the ssh of a host anew. Raises Unreachable, AccessDenied, NotWhoItWas."""
+    # One that is left over, or was for other credentials. With a socket in its way ssh would start without any, and
+    # never end.
     close(host.pk)
-    options = ("-M", "-S", str(control), "-o", f"ControlPersist={IDLE_S}", "-f", "-N")
+    options = ("-M", "-S", str(_control(host.pk)), "-o", f"ControlPersist={IDLE_S}", "-f", "-N")
     said = ssh.execute(ssh.command(host, *options), deadline_s=START_S)
     if said.status:
         raise ssh.failure(said.errors)
     lock.seek(0)
     lock.truncate()
-    lock.write(purpose)
+    lock.write(_purpose(host))
     lock.flush()
 
 

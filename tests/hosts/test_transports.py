@@ -20,6 +20,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from hosts import connections, credentials, keys, ssh
 from hosts.connections import act_as, borrow
 from hosts.models import Credentials, Host, HostState
+from hosts.tasks import tidy
 from hypervisor.errors import AccessDenied, NotWhoItWas, Unreachable
 from hypervisor.opener import Opener, left_behind
 from tests.eventually import eventually
@@ -135,6 +136,13 @@ class TestFiles:
             credentials.wipe(host)
         assert not folder.exists()
         assert not Credentials.objects.filter(host=host).exists()
+
+    def test_of_removed_hosts_are_wiped_by_the_clock(self, remote_host: RemoteHost) -> None:
+        gone, there = over_ssh(remote_host), over_ssh(remote_host)
+        folders = [credentials.ensure(host) for host in (gone, there)]
+        Host.objects.filter(pk=gone.pk).update(gone_at=timezone.now())
+        tidy()
+        assert [folder.exists() for folder in folders] == [False, True]
 
     def test_are_sealed_in_the_database(self, remote_host: RemoteHost) -> None:
         host = over_ssh(remote_host)
