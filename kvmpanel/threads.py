@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 
@@ -28,8 +27,8 @@ Site = Callable[[dict[str, Any], Any], Any]
 class OnThreads:
     """An ASGI 3.0 application, for HTTP alone, around a WSGI one (PEP 3333).
 
-    A browser that goes away cancels nothing: its request runs to the end, and only the answer is dropped. So a thread
-    is never free and busy at once, and no change is broken off in the middle.
+    When a browser goes away, a request that still waits for a thread is forgotten. One that has begun runs to its end,
+    and only the answer is dropped: a thread is never free and busy at once, and no change is broken off in the middle.
     """
 
     def __init__(self, site: Site, *, threads: int = THREADS) -> None:
@@ -42,8 +41,16 @@ class OnThreads:
             if not await _read(receive, body):
                 return
             answer = _Answer(send)
-            work = partial(answer.make, self._site, environ(scope, body))
-            last = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            work = self._threads.submit(answer.make, self._site, environ(scope, body))
+            watch = asyncio.create_task(_forget(work, receive))
+            try:
+                last = await asyncio.wrap_future(work)
+            except asyncio.CancelledError:
+                if watch.done():
+                    return
+                raise
+            finally:
+                watch.cancel()
         await answer.send(last, more=False)
 
 
@@ -96,6 +103,12 @@ async def _read(receive: Any, body: Any) -> bool:
         body.write(message.get("body", b""))
         if not message.get("more_body"):
             return True
+
+
+async def _forget(work: Future[bytes], receive: Any) -> None:
+    """Cancel `work`, unless it has begun, when the browser goes away: all that can come after the request's body."""
+    await receive()
+    work.cancel()
 
 
 def environ(scope: Any, body: Any) -> dict[str, Any]:

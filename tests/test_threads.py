@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import socket
 import threading
@@ -54,21 +53,19 @@ def site() -> Site:
 
 
 @pytest.fixture
-def port(site: Site) -> Iterator[int]:
-    """A real uvicorn, in a thread of its own, with four threads for the site."""
-    with serving(OnThreads(site, threads=4)) as port:
-        yield port
-        site.held.set()
+def server(site: Site) -> uvicorn.Server:
+    """A real one, with four threads for the site."""
+    return uvicorn.Server(uvicorn.Config(OnThreads(site, threads=4), lifespan="off", log_config=None))
 
 
-@contextlib.contextmanager
-def serving(application: OnThreads) -> Iterator[int]:
+@pytest.fixture
+def port(site: Site, server: uvicorn.Server) -> Iterator[int]:
+    """Where it listens, while it runs in a thread of its own."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        config = uvicorn.Config(application, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield listener.getsockname()[1]
+        site.held.set()
         server.should_exit = True
         thread.join()
 
@@ -183,6 +180,28 @@ class TestTheThreads:
         assert site.ended == ["/"]
         site.held.set()
         eventually(lambda: site.ended == ["/", "/held", "/held", "/held"], within_s=SOON_S)
+
+    def test_never_begin_what_was_left_while_it_waited(
+        self, site: Site, server: uvicorn.Server, port: int
+    ) -> None:
+        waiting = [threading.Thread(target=ask, args=(port, "/held")) for _ in range(4)]
+        for thread in waiting:
+            thread.start()
+        eventually(lambda: len(site.requests) == 4, within_s=SOON_S)
+        tasks = server.server_state.tasks
+        lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
+        for line in lines:
+            line.sendall(b"GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually(lambda: len(tasks) == 54, within_s=SOON_S)
+        for line in lines:
+            line.close()
+        eventually(lambda: len(tasks) == 4, within_s=SOON_S)
+        site.held.set()
+        for thread in waiting:
+            thread.join()
+
+        assert ask(port, "/").status == 200
+        assert [came["PATH_INFO"] for came in site.requests] == ["/held"] * 4 + ["/"]
 
     def test_are_all_there_after_a_storm(self, site: Site, port: int) -> None:
         for _ in range(400):
