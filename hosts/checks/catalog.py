@@ -17,9 +17,9 @@ class Check:
     after: tuple[str, ...] = ()
 
 
-NAME = Check("name", "The name is known")
-PORT = Check("port", "The port answers", ("name",))
-CERTIFICATE = Check("certificate", "The host's certificate is right", ("port",))
+NAME = Check("name", "Name")
+PORT = Check("port", "Port", ("name",))
+CERTIFICATE = Check("certificate", "Certificate of the host", ("port",))
 
 
 def checks_of(host: Host) -> tuple[Check, ...]:
@@ -49,14 +49,14 @@ def around(host: Host, key: str, states: Mapping[str, CheckState]) -> set[str]:
 
 
 def _reach(host: Host) -> tuple[Check, ...]:
-    by_ssh = Check("host_key", "The host's SSH key is confirmed", ("port",))
+    by_ssh = Check("host_key", "SSH key of the host", ("port",))
     match host.transport:
         case Transport.LOCAL:
             return ()
         case Transport.SSH:
-            return NAME, PORT, by_ssh, Check("sign_in", "The panel can sign in", ("host_key",))
+            return NAME, PORT, by_ssh, Check("sign_in", "Sign-in", ("host_key",))
         case Transport.TLS:
-            return NAME, PORT, CERTIFICATE, Check("sign_in", "The panel can sign in", ("certificate",))
+            return NAME, PORT, CERTIFICATE, Check("sign_in", "Sign-in", ("certificate",))
         case _:
             return NAME, PORT
 
@@ -64,10 +64,10 @@ def _reach(host: Host) -> tuple[Check, ...]:
 def _libvirt(host: Host) -> tuple[Check, ...]:
     before = {Transport.LOCAL: (), Transport.TCP: ("port",)}.get(Transport(host.transport), ("sign_in",))
     return (
-        Check("libvirt", "libvirt answers", before),
-        Check("kvm", "KVM is on", ("libvirt",)),
-        Check("pool", "There is a storage pool with space", ("libvirt",)),
-        Check("network", "There is a network", ("libvirt",)),
+        Check("libvirt", "libvirt", before),
+        Check("kvm", "KVM", ("libvirt",)),
+        Check("pool", "Storage pool", ("libvirt",)),
+        Check("network", "Network", ("libvirt",)),
     )
 
 
@@ -80,10 +80,10 @@ def _shell(host: Host) -> tuple[Check, ...]:
     if host.transport != Transport.SSH:
         before = ("name",)
         if host.username:
-            own = (Check("host_key", "The host's SSH key is confirmed", ("name",)),)
+            own = (Check("host_key", "SSH key of the host", ("name",)),)
             before = ("host_key",)
     return (
         *own,
-        Check("clock", "The clock is right", before),
-        Check("console", "Consoles can be reached", before),
+        Check("clock", "Clock", before),
+        Check("console", "Consoles", before),
     )

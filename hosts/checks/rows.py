@@ -63,5 +63,5 @@ def look_again(host: Host, **_: Any) -> None:
 def drop(host: Host) -> None:
     """Nobody will do what still waits."""
     unfinished = HostCheck.objects.filter(host=host, state__in=(CheckState.WAITING, CheckState.RUNNING))
-    unfinished.update(state=CheckState.SKIPPED, detail="It was cancelled.", fix="")
+    unfinished.update(state=CheckState.SKIPPED, detail="The checking ended before this.", fix="")
     publish("host-checks", host.uuid)

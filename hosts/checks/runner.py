@@ -60,7 +60,7 @@ def _do(
 ) -> Finding:
     for key in check.after:
         if key in checks and states.get(key) not in GOOD_CHECKS:
-            return skipped(f"Only when this is good: {checks[key].title.lower()}.")
+            return skipped(f"Not before this is good: {checks[key].title}.")
     try:
         return _DO[check.key](visit)
     except NotWhoItWas as error:

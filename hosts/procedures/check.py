@@ -8,7 +8,7 @@ from typing import Any
 from accounts.permissions import Verb
 from hosts.checks import catalog, rows, runner
 from hosts.models import Host
-from operations.procedures import Step, procedure
+from operations.procedures import Step, procedure, settled
 from operations.run import Run
 
 
@@ -26,14 +26,16 @@ class CheckHost(Step):
         for done, row in enumerate(runner.run(host, rows.waiting(host)), start=1):
             run.progress(min(done / len(titles), 1.0), titles.get(row.key, ""))
 
-    def undo(self, run: Run) -> None:
-        """Say of those that were not done that they were not."""
-        host = Host.objects.filter(uuid=run.operation.target_id).first()
-        if host is not None:
-            rows.drop(host)
-
 
 @procedure("host.check", verb=Verb.HOST_MANAGE)
 def check(params: dict[str, Any]) -> Sequence[Step]:
     """One step; each check has a row of its own on the host's page."""
     return [CheckHost()]
+
+
+@settled("host.check")
+def drop_rest(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the engine's own shape)
+    """What was not done is not left waiting."""
+    host = Host.objects.filter(uuid=run.operation.target_id).first()
+    if host is not None and not succeeded:
+        rows.drop(host)

@@ -134,7 +134,7 @@ class TestAdding:
 
         key = page.locator("[aria-labelledby=key-title] code").first.inner_text()
         bare.authorize(key)
-        page.get_by_role("button", name="Check again: The panel can sign in").click()
+        page.get_by_role("button", name="Check again: Sign-in").click()
 
         for check in ("sign_in", "libvirt", "pool", "network", "clock", "console"):
             expect_check(page, check, "passed")

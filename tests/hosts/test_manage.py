@@ -21,8 +21,10 @@ from django.test import Client
 from audit.models import Entry
 from hosts import keys
 from hosts.models import CheckState, Credentials, Host, HostCheck, HostState, Transport
-from operations.models import Operation
+from operations import actions as operations
+from operations.models import Operation, OperationState
 from tests.conftest import Cast, browser_of, program_of
+from tests.stage import carry_out
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2J4vG7Bq3sWIXWv2jPpI0o1vJ1cGmQ5g1n4mH7b1aZ"
 
@@ -186,6 +188,25 @@ class TestChanging:
         assert answer.status_code == 302
         assert HostCheck.objects.filter(state=CheckState.WAITING).exists()
 
+    def test_of_the_panels_own_machine_says_nothing_of_its_address(
+        self, operator: Client, host: Host
+    ) -> None:
+        page = operator.get(f"/hosts/{host.uuid}/edit").content.decode()
+        form = {"name": "here", "labels": "", "cpu_overcommit": "8", "memory_overcommit": "1.5"}
+        operator.post(f"/hosts/{host.uuid}/edit", form)
+
+        host.refresh_from_db()
+        assert 'name="address"' not in page
+        assert (host.name, host.cpu_overcommit, host.memory_overcommit) == ("here", 8.0, 1.5)
+
+
+class TestCancelling:
+    def test_leaves_no_check_waiting(self, cast: Cast, remote: Host) -> None:
+        operation = operations.cancel(operation=Operation.objects.get(kind="host.check"), actor=cast.operator)
+
+        assert carry_out(operation.pk).state == OperationState.CANCELLED
+        assert set(HostCheck.objects.values_list("state", flat=True)) == {CheckState.SKIPPED}
+
 
 class TestRemoving:
     def test_wants_the_name(self, operator: Client, remote: Host) -> None:
@@ -228,7 +249,7 @@ class TestTrust:
 
         page = browser_of(cast.auditor).get(f"/hosts/{remote.uuid}/checks/").content.decode()
 
-        assert "The host's SSH key is confirmed" in page.replace("&#x27;", "'")
+        assert "SSH key of the host" in page
         assert "<form" not in page.split('id="content"')[1].split('id="messages"')[0]
 
     @pytest.mark.parametrize("wrong", ["ca", "certificate", "key", "expired", "other"])
