@@ -158,6 +158,8 @@ def _flags(spec: MigrationSpec) -> int:
     flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PERSIST_DEST
     if spec.copied:
         flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK
+    if spec.proved:
+        flags |= libvirt.VIR_MIGRATE_UNSAFE
     if spec.auto_converge:
         flags |= libvirt.VIR_MIGRATE_AUTO_CONVERGE
     if spec.post_copy:

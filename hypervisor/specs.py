@@ -259,13 +259,16 @@ class MigrationSpec:
 
     `address` is where the source's QEMU finds the target: a host name or an IP address; blank leaves it to the
     target's own idea of its name. `paths` says by disk target which file lies behind it there, where it is another
-    one; the content of the disks in `copied` is sent, into volumes that are there already. Limits of 0 are none.
+    one; the content of the disks in `copied` is sent, into volumes that are there already. `proved` says that the
+    others were seen to lie on storage that both hosts reach: libvirt knows that of a few network file systems alone,
+    and refuses the rest as unsafe. Limits of 0 are none.
     """
 
     live: bool
     address: str = ""
     paths: tuple[tuple[str, str], ...] = ()
     copied: tuple[str, ...] = ()
+    proved: bool = False
     bandwidth_mib_s: int = 0
     auto_converge: bool = False
     post_copy: bool = False

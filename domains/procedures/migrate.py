@@ -190,6 +190,7 @@ def _spec(move: Move) -> MigrationSpec:
         address=(target.migration_address or target.address or target.hostname) if move.live else "",
         paths=tuple(paths),
         copied=tuple(disk for disk, _, _ in move.copies),
+        proved=bool(move.shared),  # CheckHosts has seen it
         bandwidth_mib_s=options.bandwidth_mib_s,
         auto_converge=options.auto_converge,
         post_copy=options.post_copy_after_s > 0,

@@ -79,6 +79,48 @@ class TestLive:
         assert road.states(domain.uuid) == ["", "running"]
 
 
+class TestSharedStorage:
+    @pytest.fixture
+    def both(self, road: Road) -> Iterator[str]:
+        """A pool of that name on both hosts, in one directory."""
+        for lab in road.lab.hosts:
+            lab.virsh("pool-define-as", "both", "dir", "--target", str(road.lab.shared))
+            lab.virsh("pool-start", "both")
+        road.look()
+        yield "both"
+        for lab in road.lab.hosts:
+            lab.virsh("pool-destroy", "both")
+            lab.virsh("pool-undefine", "both")
+        for path in road.lab.shared.iterdir():
+            path.unlink()
+
+    def test_is_proved_and_nothing_is_copied(self, road: Road, both: str) -> None:
+        domain = road.machine("sharer", pool_name=both)
+        road.lab.hosts[1].virsh("pool-refresh", both)
+        road.look()
+        before = sorted(path.name for path in road.lab.shared.iterdir())
+
+        done = move(road, domain)
+
+        assert done.state == OperationState.SUCCEEDED, done.error
+        assert done.steps.count() == 4
+        assert road.states(domain.uuid) == ["", "running"]
+        assert sorted(path.name for path in road.lab.shared.iterdir()) == before
+
+    def test_is_not_believed_because_of_a_name(self, road: Road) -> None:
+        domain = road.machine("deceived")
+        name = road.volume(domain.uuid).name
+        road.lab.hosts[1].virsh("vol-create-as", "default", name, "1G", "--format", "qcow2")
+        road.look()
+
+        done = move(road, domain)
+
+        assert done.state == OperationState.FAILED
+        assert done.error == "Disk vda is not on shared storage: both hosts have a file of that name."
+        assert road.states(domain.uuid) == ["running", ""]
+        assert move(road, domain, copy=True).state == OperationState.SUCCEEDED
+
+
 class TestOff:
     @pytest.mark.parametrize("disk_format", ["qcow2", "raw"])
     def test_copies_the_bytes(self, road: Road, disk_format: str) -> None:

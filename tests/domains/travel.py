@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+import storage.inventory
 from accounts.models import User
 from domains import inventory
 from domains.actions.create import create
@@ -44,9 +45,10 @@ class Road:
         start: bool = True,
         network: bool = True,
         guest: Guest | None = None,
+        pool_name: str = "default",
     ) -> Domain:
         """A machine at `here` with a disk that `write` marked; with a `guest` it heeds its power button."""
-        pool = Pool.objects.get(host=self.here, name="default")
+        pool = Pool.objects.get(host=self.here, name=pool_name)
         nets = Network.objects.filter(host=self.here, name="default") if network else Network.objects.none()
         new = NewDomain(
             host=self.here,
@@ -85,8 +87,10 @@ class Road:
 
     def image(self, volume: Volume) -> str:
         """Where the volume's file is, seen from the machine that the lab runs on."""
-        host = self.at(volume.pool.host)
-        return str(host.outside(Path(volume.path)))
+        path = Path(volume.path)
+        if path.is_relative_to(self.lab.shared):
+            return str(path)
+        return str(self.at(volume.pool.host).outside(path))
 
     def at(self, host: Host) -> RemoteHost:
         """The lab's host behind a row."""
@@ -98,6 +102,8 @@ class Road:
             read(host)
             with borrow(host) as hypervisor:
                 inventory.record_domains(host, hypervisor.read_domains())
+                for pool in host.pools.filter(gone_at=None, state="running"):
+                    storage.inventory.record_volumes(pool, hypervisor.list_volumes(pool.uuid))
 
     def states(self, uuid: UUID) -> list[str]:
         """What each host says of it; "" where it does not know it."""
