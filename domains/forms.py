@@ -92,7 +92,7 @@ class NewDomainForm(forms.Form):
     def _choose_host(self) -> None:
         if len(self.hosts) > 1:
             self.fields["host"].required = False
-            self.fields["host"].empty_label = "Anywhere – where it fits best"  # type: ignore[attr-defined]
+            self.fields["host"].empty_label = "Anywhere"  # type: ignore[attr-defined]
         self._choose("host", Host, self.hosts, self.chosen_host)
 
     def _choose_pool(self) -> None:
