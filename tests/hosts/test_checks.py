@@ -18,7 +18,7 @@ from hosts.actions import check, manage, trust
 from hosts.actions.details import HostDetails
 from hosts.checks.shown import fingerprint
 from hosts.connections import act_as
-from hosts.models import CheckState, Credentials, Host, HostCheck, Transport
+from hosts.models import CheckState, Credentials, Host, HostCheck, HostState, Transport
 from operations.models import Operation, OperationState
 from tests.conftest import Cast
 from tests.lab.certificates import Authority
@@ -93,8 +93,7 @@ def reached(cast: Cast, site: RemoteHost) -> Host:
     """A host over SSH on which everything is as it should be."""
     host = add(cast.operator, site, username="root")
     site.authorize(Credentials.objects.get(host=host).ssh_public_key)
-    do_checks(host)
-    confirm(host, cast.operator)
+    Credentials.objects.filter(host=host).update(host_key=site.host_key)
     do_checks(host)
     return host
 
@@ -140,7 +139,7 @@ class TestOverSsh:
         confirm(reached, cast.operator)
         assert do_checks(reached)["libvirt"].state == CheckState.PASSED
         trusted = Entry.objects.filter(verb="host.trust").order_by("pk")
-        assert [entry.details["before"] for entry in trusted] == ["", fingerprint(before)]
+        assert [entry.details["before"] for entry in trusted] == [fingerprint(before)]
 
     def test_a_key_that_was_seen_earlier_is_not_confirmed(
         self, cast: Cast, reached: Host, site: RemoteHost
@@ -306,3 +305,18 @@ class TestByTheClock:
 
         assert len(sent) == len(set(sent)) == tasks.AT_ONCE
         assert Host.objects.get(name="h0").pk not in sent
+
+    def test_a_host_that_was_lost_is_looked_at_again(
+        self, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may show another key by now, and nobody could confirm one that was never looked at."""
+        sent: list[int] = []
+        monkeypatch.setattr(current_app, "send_task", lambda name, args, **_: sent.append(args[0]))
+        for state in HostState:
+            host = Host.objects.create(name=state.value, state=state)
+            HostCheck.objects.create(host=host, key="port", position=0, state=CheckState.PASSED)
+
+        tasks.recheck()
+
+        lost = Host.objects.filter(state__in=(HostState.DOWN, HostState.BLOCKED))
+        assert set(sent) == set(lost.values_list("pk", flat=True))
