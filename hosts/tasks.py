@@ -11,22 +11,29 @@ from django.db.models.functions import Now
 
 from hosts import credentials, procedures, tunnels
 from hosts.checks import runner
-from hosts.models import CheckState, Host, HostCheck
+from hosts.models import CheckState, Host, HostCheck, HostState
 from operations.models import Operation
 
 __all__ = ["check_quietly", "procedures", "recheck", "tidy"]
 
 AGAIN_AFTER: Final = timedelta(seconds=55)
+_LOST: Final = (HostState.DOWN, HostState.BLOCKED)
 # A host that hangs keeps a worker's child for some 20 s.
 AT_ONCE: Final = 4
 
 
 @shared_task(name="hosts.recheck")
 def recheck() -> None:
-    """Send for the hosts on which a check failed, those first that were not looked at for longest."""
+    """Send for the hosts on which a check failed or that were lost, those first not looked at for longest.
+
+    A host that was lost may show another key now, which a person must see to confirm.
+    """
     due = (
         Host.objects.present()
-        .filter(checks__state__in=(CheckState.FAILED, CheckState.WAITING))
+        .filter(
+            Q(checks__state__in=(CheckState.FAILED, CheckState.WAITING)) | Q(state__in=_LOST),
+            checks__isnull=False,
+        )
         .annotate(looked=Min("checks__checked_at"))
         .filter(Q(looked=None) | Q(looked__lt=Now() - AGAIN_AFTER))
         .order_by(F("looked").asc(nulls_first=True))

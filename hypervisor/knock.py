@@ -103,6 +103,8 @@ def _context(credentials: str) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=f"{credentials}/cacert.pem")
         context.load_cert_chain(f"{credentials}/clientcert.pem", f"{credentials}/clientkey.pem")
+    except FileNotFoundError as error:
+        raise AccessDenied("The panel has not been given certificates for this host yet.") from error
     except (OSError, ssl.SSLError) as error:
         raise AccessDenied(
             "The certificates that the panel was given for this host can't be read."

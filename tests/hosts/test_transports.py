@@ -265,6 +265,11 @@ class TestTls:
         )
         assert "does not accept" in why_not(host, AccessDenied)
 
+    def test_without_certificates(self, remote_host: RemoteHost) -> None:
+        host = over_tls(remote_host)
+        Credentials.objects.filter(host=host).delete()
+        assert "not been given" in why_not(host, AccessDenied)
+
     def test_where_nothing_speaks_it(self, remote_host: RemoteHost) -> None:
         assert why_not(over_tls(remote_host, port=22), Unreachable)
 
