@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from operations.models import Operation, OperationState
 from tests.conftest import Cast
 from tests.domains import travel
 from tests.domains.travel import Road
+from tests.lab.guest import tiny_guest
 from tests.lab.lab import Lab
 from tests.stage import carry_out
 
@@ -106,6 +108,20 @@ class TestSharedStorage:
         assert done.steps.count() == 4
         assert road.states(domain.uuid) == ["", "running"]
         assert sorted(path.name for path in road.lab.shared.iterdir()) == before
+
+    def test_lets_it_run_there_before_its_memory_has_come(self, road: Road, both: str) -> None:
+        domain = road.machine("hasty", pool_name=both, guest=tiny_guest())
+        road.lab.hosts[1].virsh("pool-refresh", both)
+        road.look()
+        time.sleep(5)  # until its kernel has filled some memory
+
+        done = move(road, domain, bandwidth_mib_s=4, post_copy_after_s=1)
+
+        assert done.state == OperationState.SUCCEEDED, (done.error, done.left_behind)
+        assert "It runs at the target; the rest of its memory follows." in [
+            line.text for line in done.log.all()
+        ]
+        assert road.states(domain.uuid) == ["", "running"]
 
     def test_is_not_believed_because_of_a_name(self, road: Road) -> None:
         domain = road.machine("deceived")
