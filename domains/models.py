@@ -127,6 +127,16 @@ class Duplicate(models.Model):
     def __str__(self) -> str:
         return f"{self.domain_id} also on {self.host_id}"
 
+    @property
+    def cpu_now(self) -> float | None:
+        """Percent of its vCPUs in use; None where that is old: a small bar has no room to say since when."""
+        return None if self.gauge is None or self.gauge.old else self.gauge.cpu_percent
+
+    @property
+    def memory_now(self) -> float | None:
+        """Percent of its memory in use; None where that is old."""
+        return None if self.gauge is None or self.gauge.old else self.gauge.memory_percent
+
 
 class DomainDisk(models.Model):
     """One disk or drive of a machine, as last seen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
@@ -23,6 +23,7 @@ PAGE_SIZE: Final = 100
 # Two samples may be lost before people are told that what stands there is old.
 STALE: Final = timedelta(seconds=3 * SAMPLE_S)
 USAGE: Final = "usage__"
+GAUGED: Final = tuple(field.name for field in fields(Gauge) if field.name != "old")
 SORTS: Final[dict[str, str]] = {
     "name": "name",
     "host": "host__name",
@@ -97,21 +98,11 @@ def find(user: User, wanted: Wanted) -> Top:
 
 def gauges_of(domains: Collection[int]) -> dict[int, Gauge]:
     """What these machines use, by their keys."""
+    fresh_since = timezone.now() - STALE
     rows = Usage.objects.filter(pk__in=domains).order_by()
     return {
-        row.pk: Gauge(
-            cpu_percent=row.cpu_percent,
-            memory_percent=row.memory_percent,
-            memory_mib=row.memory_mib,
-            read_bytes=row.read_bytes,
-            write_bytes=row.write_bytes,
-            rx_bytes=row.rx_bytes,
-            tx_bytes=row.tx_bytes,
-            cpu_time_s=row.cpu_time_s,
-            sampled_at=row.sampled_at,
-            old=_is_old(row),
-        )
-        for row in rows
+        row.pop("domain_id"): Gauge(**row, old=row["sampled_at"] < fresh_since)
+        for row in rows.values("domain_id", *GAUGED)
     }
 
 

@@ -141,10 +141,13 @@ def bar(used: float, total: float, words: str = "", label: str = "", *, calm: bo
     return {"percent": percent, "level": level, "label": label, "words": words or f"{percent} %"}
 
 
-@register.simple_tag
-def meter(percent: float, label: str) -> SafeString:
-    """A small bar alone, for cells of long tables: an inclusion tag there would take as long as all the rest."""
-    return _meter(round(percent), label)
+@register.filter
+def meter(percent: float | str | None, label: str) -> SafeString | str:
+    """A small bar alone, nothing for None or what is not there.
+
+    For cells of long tables, where tags and conditions would take as long as all the rest.
+    """
+    return _meter(round(percent), label) if isinstance(percent, float) else ""
 
 
 @lru_cache(maxsize=512)
