@@ -105,6 +105,16 @@ class Domain(Observed):
         """Whether it runs, if only paused; it has a screen then."""
         return self.state in ON
 
+    @property
+    def cpu_now(self) -> float | None:
+        """Percent of its vCPUs in use; None where that is old: a small bar has no room to say since when."""
+        return None if self.gauge is None or self.gauge.old else self.gauge.cpu_percent
+
+    @property
+    def memory_now(self) -> float | None:
+        """Percent of its memory in use; None where that is old."""
+        return None if self.gauge is None or self.gauge.old else self.gauge.memory_percent
+
 
 class Duplicate(models.Model):
     """A machine that `host` reports too, although `domain.host` has it and did not let it go.
@@ -126,16 +136,6 @@ class Duplicate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.domain_id} also on {self.host_id}"
-
-    @property
-    def cpu_now(self) -> float | None:
-        """Percent of its vCPUs in use; None where that is old: a small bar has no room to say since when."""
-        return None if self.gauge is None or self.gauge.old else self.gauge.cpu_percent
-
-    @property
-    def memory_now(self) -> float | None:
-        """Percent of its memory in use; None where that is old."""
-        return None if self.gauge is None or self.gauge.old else self.gauge.memory_percent
 
 
 class DomainDisk(models.Model):
