@@ -195,6 +195,7 @@ class TestOverSsh:
         assert states(rows)["pool"] == CheckState.SKIPPED
         assert states(rows)["clock"] == CheckState.PASSED
 
+    @pytest.mark.django_db(transaction=True)  # long enough for the lease to be renewed by another thread
     def test_a_daemon_that_is_frozen_keeps_nobody_for_long(
         self, cast: Cast, reached: Host, site: RemoteHost
     ) -> None:
@@ -219,6 +220,7 @@ class TestOverSsh:
 
 
 class TestWays:
+    @pytest.mark.django_db(transaction=True)  # long enough for the lease to be renewed by another thread
     def test_a_machine_behind_a_silent_firewall(self, cast: Cast, site: RemoteHost) -> None:
         site.drop()
 
