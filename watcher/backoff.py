@@ -29,5 +29,5 @@ class Backoff:
 
 
 def jittered(seconds: float) -> float:
-    """About as long, so that what is done in turns spreads out."""
-    return _random.uniform(0.9 * seconds, 1.1 * seconds)
+    """At most as long and up to a tenth shorter, so that what is done in turns spreads out."""
+    return _random.uniform(0.9 * seconds, seconds)

@@ -27,13 +27,15 @@ from watcher.reading import Record
 log = structlog.get_logger(__name__)
 
 # With events lost, every change is found within a minute.
-READ_ALL_S: Final = 45.0
+READ_ALL_S: Final = 55.0
 PULSE_S: Final = monitoring.inventory.SAMPLE_S
 # The slowest answer of a host that still counts as there: keepalive ends the connection to one that is silent for 12.
 PULSE_DEADLINE_S: Final = 10.0
 LOOK_ASIDE_S: Final = 1.5
 # Every second pulse is written down; the others only tell whether the host is there.
 CONTACT_EVERY: Final = 2
+# What a host is made of changes with a restart of its daemon, which we notice; asking takes a dozen calls.
+FACTS_EVERY: Final = 3
 # libvirt does not see files that people put into a pool's folder; it looks there at every sixth reading.
 REFRESH_EVERY: Final = 6
 # A call that takes many round trips may last this long, and the longer the slower the line is. A host that is silent
@@ -87,8 +89,8 @@ class Following:
         self._turns = [
             _Turn(PULSE_S, self._pulse),
             _Turn(READ_ALL_S, self._read_all),
-            _Turn(LOOK_ASIDE_S, self._look_aside),
         ]
+        self._look_aside_turn = _Turn(LOOK_ASIDE_S, self._look_aside)
 
     def begin(self) -> None:
         """Read everything, once events are on. Raises HypervisorError, SameMachine."""
@@ -97,17 +99,22 @@ class Following:
 
     def go_on(self, *, wake: int) -> None:
         """Wait for what is next, at most until `wake` can be read, and do it. Raises HypervisorError."""
-        soonest = min(turn.at for turn in self._turns) - time.monotonic()
+        turns = [*self._turns, self._look_aside_turn] if self._something_aside else self._turns
+        soonest = min(turn.at for turn in turns) - time.monotonic()
         due_s = self._news.due_s()
         self._hypervisor.wait(soonest if due_s is None else min(due_s, soonest), wake=wake)
         began = time.monotonic()
         if self._news.closed is not None:
             raise Unreachable(words(self._news.closed))
         self._look()
-        for turn in self._turns:
+        for turn in turns:
             turn.take()
         self._storage.go_on()
         time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - began)))
+
+    @property
+    def _something_aside(self) -> bool:
+        return bool(self._elsewhere) or self._storage.question is not None or self._storage.silence_told
 
     def why_closed(self, *, within_s: float) -> str | None:
         """libvirt's reason for the end of the connection; it comes at about the time when a call on it fails."""
@@ -131,7 +138,8 @@ class Following:
 
     def _read_all(self) -> None:
         self._feel()
-        reading.read_facts(self._host, self._hypervisor, self._record, latency_s=self.latency_s)
+        if self._readings % FACTS_EVERY == 0:
+            reading.read_facts(self._host, self._hypervisor, self._record, latency_s=self.latency_s)
         self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
         reading.read_networks(self._host, self._hypervisor, self._record)
         self._read_storage(refresh=self._readings % REFRESH_EVERY == 0)
@@ -153,16 +161,20 @@ class Following:
         """Feel it, and take a sample of what its machines use."""
         self._feel()
         self._pulses += 1
-        if self._pulses % CONTACT_EVERY == 0:
-            self._record(
-                hosts.inventory.record_contact,
-                self._host,
-                memory_free_mib=self._hypervisor.memory_free_mib(),
-                latency_ms=1000 * self.latency_s,
-            )
+        contact = self._pulses % CONTACT_EVERY == 0
+        memory_free_mib = self._hypervisor.memory_free_mib() if contact else None
         before, self._stats = self._stats, self._hypervisor.read_stats()
+        if before is not None or contact:
+            self._record(self._write_pulse, memory_free_mib, before, self._stats)
+
+    def _write_pulse(self, memory_free_mib: int | None, before: HostStats | None, now: HostStats) -> None:
+        """In one transaction: there are more of these than of anything else."""
+        if memory_free_mib is not None:
+            hosts.inventory.record_contact(
+                self._host, memory_free_mib=memory_free_mib, latency_ms=1000 * self.latency_s
+            )
         if before is not None:
-            self._record(monitoring.inventory.record_usage, self._host, before, self._stats)
+            monitoring.inventory.record_usage(self._host, before, now)
 
     def _look_aside(self) -> None:
         """At machines that another host had, and at storage that keeps us waiting."""

@@ -1,6 +1,6 @@
 """One host's lane: a thread with a connection of its own that keeps this host's part of the inventory true.
 
-Events are hints to look; the full reading at connect and every 45 s is the truth. Nothing here is shared with other
+Events are hints to look; the full reading at connect and every minute is the truth. Nothing here is shared with other
 lanes but the database: the connection lives in a child process, which is killed where it does not answer, so a host
 that hangs, lies or floods keeps nobody else waiting.
 """
@@ -158,20 +158,18 @@ class Lane:
 
     def _lost(self, reason: str) -> None:
         self._broke = ""
-        if reason != self._told:
-            log.warning("host lost", reason=reason)
-            self._tell(record_lost, reason)
+        self._tell(record_lost, reason)
 
     def _blocked(self, reason: str) -> None:
         self._broke = ""
-        if reason != self._told:
-            log.warning("host blocked", reason=reason)
-            self._tell(record_blocked, reason)
+        self._tell(record_blocked, reason)
 
     def _tell(self, write: Callable[[Host, str], None], reason: str) -> None:
+        if reason != self._told:
+            log.warning("host lost", reason=reason)
+            self._told = reason
         try:
             self._record(write, self.host, reason)
-            self._told = reason
         except (Error, ClaimLost):
             log.exception("not recorded; the host stays as it was")
 

@@ -27,6 +27,12 @@ from tests.watcher.conftest import Define, is_in, watching
 BY_EVENT_S = 2.0
 WITHOUT_S = 60.0
 
+# What the commands after them take back, nobody can see any more without events.
+TAKEN_BACK = {
+    "start", "suspend", "resume", "net-define", "net-start", "net-destroy",
+    "pool-define-as", "pool-start", "pool-destroy",
+}  # fmt: skip
+
 Check = Callable[[], bool]
 
 
@@ -112,16 +118,8 @@ class TestThirtyOperations:
             beside.host.virsh(*command)
             done.append((command[0], check))
         end = time.monotonic() + WITHOUT_S
-        for command, check in done:
-            # What the next commands took back nobody can see any more.
-            if command not in (
-                "start",
-                "suspend",
-                "resume",
-                "net-define",
-                "net-start",
-                "net-destroy",
-            ) and not (command.startswith("pool") and command != "pool-undefine"):
+        for verb, check in done:
+            if verb not in TAKEN_BACK:
                 eventually(check, within_s=max(0.1, end - time.monotonic()))
 
     def test_nothing_on_the_host_is_touched(self, near: Host, lab_host: LabHost, define: Define) -> None:

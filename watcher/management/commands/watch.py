@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from argparse import ArgumentParser
 from typing import Any
@@ -34,4 +35,5 @@ class Command(BaseCommand):
         watch = Watch(remote_only=remote_only)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watch.stop())
+        gc.freeze()  # what was imported stays: looking through it for garbage takes longer than the work
         watch.run()
