@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.test_look import CONTRAST, NAMELESS
 from tests.eventually import eventually
 from tests.lab.guest import tiny_guest
 from tests.lab.host import LabHost
@@ -114,6 +115,23 @@ def move(page: Page, panel: Panel, made: Machine, *, to: dict[str, Any]) -> None
     button.click()
 
 
+def faults_of(page: Page) -> dict[tuple[str, int], list[str]]:
+    """What can't be read, reached or named on this page, and on the host's own, by theme and width."""
+    faults = {}
+    for address in (page.url, page.url.removesuffix("checks/")):
+        for theme, width in (("light", 1400), ("dark", 390)):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            page.goto(address)
+            expect(page.locator("h1")).to_have_count(1)
+            found = [*page.evaluate(CONTRAST), *page.evaluate(NAMELESS)]
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                found.append(f"wider than {width} px")
+            if found:
+                faults[address, width] = found
+    return faults
+
+
 @pytest.mark.timeout(900)
 class TestAdding:
     def test_a_check_fails_is_mended_and_passes_without_a_reload(self, stage: Stage, page: Page) -> None:
@@ -140,6 +158,7 @@ class TestAdding:
             expect_check(page, check, "passed")
         expect_check(page, "kvm", "warning")  # the lab's processors can't
         assert page.evaluate("window.never_reloaded")
+        assert faults_of(page) == {}
         page.goto(f"{panel.url}/hosts/")
         row = page.locator("tr", has_text="kvm3")
         expect(row.locator(".state").first).to_have_text("Up", timeout=LATER_MS)
