@@ -99,7 +99,6 @@ class Lane:
             try:
                 self._connect_and_follow()
             except ClaimLost:
-                log.info("another watcher has this host now")
                 break
             except (AccessDenied, SameMachine) as error:
                 self._blocked(str(error))
@@ -170,15 +169,17 @@ class Lane:
             self._told = reason
         try:
             self._record(write, self.host, reason)
-        except (Error, ClaimLost):
-            log.exception("not recorded; the host stays as it was")
+        except Error:
+            log.exception("the database failed; the host stays as it was")
 
     def _record(
         self, write: Callable[Parameters, Result], /, *arguments: Parameters.args, **named: Parameters.kwargs
     ) -> Result:
-        """Run one of the inventories' functions, if the host is still ours (`reading.Record`)."""
+        """Run one of the inventories' functions, if the host is still this lane's (`reading.Record`)."""
 
         def deed() -> Result:
+            if self._stopping.is_set():
+                raise ClaimLost("another lane has it now, or nobody")
             with self._claims.writing(self.held):
                 return write(*arguments, **named)
 
