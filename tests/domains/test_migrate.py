@@ -14,6 +14,7 @@ from domains.models import Domain, DomainState
 from domains.moving import MoveOptions
 from hosts.models import Host
 from operations.models import Operation, OperationState
+from storage.models import Volume, VolumeKind
 from tests.conftest import Cast
 from tests.domains import travel
 from tests.domains.travel import Road
@@ -79,6 +80,57 @@ class TestLive:
 
         assert done.state == OperationState.SUCCEEDED, done.error
         assert road.states(domain.uuid) == ["", "running"]
+
+
+class TestFirmwareAndDrives:
+    def test_takes_a_uefi_machine_along(self, road: Road) -> None:
+        domain = road.machine("modern", firmware="uefi")
+
+        done = move(road, domain)
+
+        assert done.state == OperationState.SUCCEEDED, done.error
+        assert road.states(domain.uuid) == ["", "running"]
+        assert road.domain(domain.uuid).firmware == "uefi"
+
+    @pytest.fixture
+    def image(self, road: Road) -> Volume:
+        """An ISO image at the source."""
+        road.lab.hosts[0].virsh("vol-create-as", "default", "tool.iso", "1M")
+        road.look()
+        images = Volume.objects.filter(pool__host=road.here, name="tool.iso")
+        images.update(kind=VolumeKind.ISO, sha256="ab" * 32)
+        found: Volume = images.get()
+        return found
+
+    def test_ejects_what_the_other_host_lacks(self, road: Road, image: Volume) -> None:
+        domain = road.machine("tooled", iso=image)
+        with pytest.raises(Conflict, match="The image in drive sda is not on kvm2"):
+            move(road, domain)
+
+        done = move(road, domain, eject=True)
+
+        assert done.state == OperationState.SUCCEEDED, done.error
+        assert road.domain(domain.uuid).disks.get(device="cdrom").path == ""
+
+    def test_finds_the_same_image_in_another_place(self, road: Road, image: Volume) -> None:
+        there = road.lab.hosts[1]
+        there.virsh("pool-define-as", "isos", "dir", "--target", "/var/lib/libvirt/isos")
+        there.virsh("pool-build", "isos")
+        there.virsh("pool-start", "isos")
+        there.virsh("vol-create-as", "isos", "tool.iso", "1M")
+        road.look()
+        Volume.objects.filter(pool__name="isos").update(kind=VolumeKind.ISO, sha256=image.sha256)
+
+        domain = road.machine("tooled", iso=image)
+        done = move(road, domain)
+
+        assert done.state == OperationState.SUCCEEDED, done.error
+        drive = road.domain(domain.uuid).disks.get(device="cdrom")
+        assert drive.path == "/var/lib/libvirt/isos/tool.iso"
+        there.virsh("destroy", str(domain.uuid))
+        there.virsh("start", str(domain.uuid))
+        there.virsh("pool-destroy", "isos")
+        there.virsh("pool-undefine", "isos")
 
 
 class TestSharedStorage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -18,8 +19,9 @@ from domains.wishes import NewDomain
 from hosts.connections import act_as, borrow
 from hosts.models import Host, Transport
 from networks.models import Network
-from operations.models import OperationState
+from operations.models import ACTIVE, Operation, OperationState
 from storage.models import Pool, Volume
+from tests.eventually import eventually
 from tests.lab.guest import COMMAND_LINE, Guest
 from tests.lab.lab import Lab
 from tests.lab.remote import RemoteHost
@@ -46,6 +48,7 @@ class Road:
         network: bool = True,
         guest: Guest | None = None,
         pool_name: str = "default",
+        **more: Any,
     ) -> Domain:
         """A machine at `here` with a disk that `write` marked; with a `guest` it heeds its power button."""
         pool = Pool.objects.get(host=self.here, name=pool_name)
@@ -60,8 +63,12 @@ class Road:
             disk_format=disk_format,
             network=nets.first(),
             start=False,
+            **more,
         )
-        done = carry_out(create(new=new, actor=self.actor).pk)
+        asked = carry_out(create(new=new, actor=self.actor).pk)
+        done = eventually(
+            lambda: _ended(asked), within_s=60
+        )  # where there are workers, one may have been faster
         assert done.state == OperationState.SUCCEEDED, done.error
         uuid = done.target_id
         write(self.image(self.volume(uuid)), disk_format)
@@ -151,6 +158,10 @@ def clear(lab: Lab) -> None:
         for path in remote.outside(remote.pool_path).iterdir():
             path.unlink()
         remote.virsh("pool-refresh", "default")
+
+
+def _ended(operation: Operation) -> Operation | None:
+    return Operation.objects.filter(pk=operation.pk).exclude(state__in=ACTIVE).first()
 
 
 def write(image: str, disk_format: str) -> None:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.permissions import Verb
 from hosts.models import Host
-from operations import actions, engine, journal
+from operations import actions, journal
 from operations.models import Operation, OperationState, StepState
 from operations.procedures import Step, procedure
 from operations.run import Later, Run
@@ -131,7 +131,7 @@ class TestLong:
     ) -> None:
         settings.LONG_OPERATIONS = 1
         called: list[Any] = []
-        monkeypatch.setattr(engine.queue, "enqueue", called.append)
+        monkeypatch.setattr("operations.queue.enqueue", called.append)
         first, second = begin(host, long=True), begin(other_host, long=True)
         called.clear()
 
