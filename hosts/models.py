@@ -21,6 +21,9 @@ class HostState(models.TextChoices):
     BLOCKED = "blocked", "Blocked"
 
 
+LOST_STATES = (HostState.DOWN, HostState.BLOCKED)
+
+
 class Transport(models.TextChoices):
     """How the host's libvirt daemon is reached; the values are those of `hypervisor.uri.Transport`."""
 
@@ -111,6 +114,11 @@ class Host(Observed):
     def remote(self) -> bool:
         """Whether it is another machine than the panel's."""
         return self.transport != Transport.LOCAL
+
+    @property
+    def other_hostname(self) -> str:
+        """What it calls itself, where `name` does not say that already."""
+        return "" if self.name.partition(".")[0] == self.hostname.partition(".")[0] else self.hostname
 
     @property
     def authority(self) -> str:
