@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from console import desk, tickets
 from console.desk import Outcome
 from domains.models import Domain
 from hosts import tunnels
-from hosts.connections import borrow
+from hosts.connections import Hypervisor, borrow
 from hosts.models import Host
 from hypervisor import errors
 from hypervisor.facts import VncEndpoint
@@ -50,7 +52,7 @@ def _prepare(digest: str, domain_uuid: UUID, user_id: int, login_hash: str, mode
     domain = allowed.select_related("host").filter(uuid=domain_uuid).first()
     if domain is None:
         return Outcome.FORBIDDEN
-    with borrow(domain.host) as hypervisor:
+    with borrow(domain.host) as hypervisor, _unless_off(hypervisor, domain_uuid):
         screen = hypervisor.vnc_endpoint(domain_uuid)
         password = None
         if screen.password_capable:
@@ -69,6 +71,17 @@ def _prepare(digest: str, domain_uuid: UUID, user_id: int, login_hash: str, mode
     )
     tickets.store(redis, digest, grant)
     return Outcome.READY
+
+
+@contextmanager
+def _unless_off(hypervisor: Hypervisor, domain_uuid: UUID) -> Iterator[None]:
+    """Raise Refused for a failure whose reason is that the machine went off in the middle of it."""
+    try:
+        yield
+    except errors.HypervisorError as error:
+        if isinstance(error, errors.Unreachable) or hypervisor.read_domain(domain_uuid).live_id is not None:
+            raise
+        raise errors.Refused("The machine went off.") from error
 
 
 def _way_to(host: Host, screen: VncEndpoint) -> dict[str, Any]:
