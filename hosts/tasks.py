@@ -11,13 +11,12 @@ from django.db.models.functions import Now
 
 from hosts import credentials, procedures, tunnels
 from hosts.checks import runner
-from hosts.models import CheckState, Host, HostCheck, HostState
+from hosts.models import LOST_STATES, CheckState, Host, HostCheck
 from operations.models import Operation
 
 __all__ = ["check_quietly", "procedures", "recheck", "tidy"]
 
 AGAIN_AFTER: Final = timedelta(seconds=55)
-_LOST: Final = (HostState.DOWN, HostState.BLOCKED)
 # A host that hangs keeps a worker's child for some 20 s.
 AT_ONCE: Final = 4
 
@@ -31,7 +30,7 @@ def recheck() -> None:
     due = (
         Host.objects.present()
         .filter(
-            Q(checks__state__in=(CheckState.FAILED, CheckState.WAITING)) | Q(state__in=_LOST),
+            Q(checks__state__in=(CheckState.FAILED, CheckState.WAITING)) | Q(state__in=LOST_STATES),
             checks__isnull=False,
         )
         .annotate(looked=Min("checks__checked_at"))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.dispatch import receiver
 
@@ -13,7 +14,7 @@ from core.events import publish
 from hosts.checks import catalog
 from hosts.checks.finding import Finding
 from hosts.inventory import state_changed
-from hosts.models import CheckState, Host, HostCheck
+from hosts.models import LOST_STATES, CheckState, Host, HostCheck
 
 LONGEST: Final = 2000
 
@@ -56,8 +57,9 @@ def end(row: HostCheck, finding: Finding) -> None:
 
 @receiver(state_changed)
 def look_again(host: Host, **_: Any) -> None:
-    """What failed is looked at again at once where the watcher found that the host came or went."""
-    HostCheck.objects.filter(host=host, state=CheckState.FAILED).update(checked_at=None)
+    """Where the watcher found that the host came, what failed is looked at again soon; where it went, everything."""
+    soon = Q(state=CheckState.FAILED) | Q(host__state__in=LOST_STATES)
+    HostCheck.objects.filter(soon, host=host).update(checked_at=None)
 
 
 def drop(host: Host) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from celery import current_app
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
 from audit.models import Entry
 from core.errors import Conflict
-from hosts import preparing, tasks
+from hosts import inventory, preparing, tasks
 from hosts.actions import check, manage, trust
 from hosts.actions.details import HostDetails
 from hosts.checks.shown import fingerprint
@@ -322,3 +323,18 @@ class TestByTheClock:
 
         lost = Host.objects.filter(state__in=(HostState.DOWN, HostState.BLOCKED))
         assert set(sent) == set(lost.values_list("pk", flat=True))
+
+    def test_a_host_that_is_blocked_is_looked_at_without_waiting(
+        self, cast: Cast, host: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[int] = []
+        monkeypatch.setattr(current_app, "send_task", lambda name, args, **_: sent.append(args[0]))
+        just_now = timezone.now()
+        HostCheck.objects.create(
+            host=host, key="port", position=0, state=CheckState.PASSED, checked_at=just_now
+        )
+        inventory.record_blocked(host, "It shows another key.")
+
+        tasks.recheck()
+
+        assert sent == [host.pk]
