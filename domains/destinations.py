@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from domains.coming import memory_mib
 from domains.models import Domain
 from domains.moving import MoveOptions
 from domains.preflight import Preflight, look
@@ -26,7 +27,9 @@ class Destination:
 def candidates(domain: Domain) -> list[Host]:
     """The hosts that could take it, the roomiest first; those with KVM before the others."""
     hosts = Host.objects.present().filter(state=HostState.UP, maintenance=False).exclude(pk=domain.host_id)
-    return sorted(hosts, key=lambda host: (not host.kvm, -_room_mib(host), host.name))
+    coming = memory_mib(without=domain.uuid)
+    ranked = [(not host.kvm, coming[str(host.uuid)] - _room_mib(host), host.name, host) for host in hosts]
+    return [host for *_, host in sorted(ranked, key=lambda one: one[:3])]
 
 
 def best(domain: Domain, options: MoveOptions, *, without: Collection[int] = ()) -> Destination | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.units import human_bytes, human_mib
+from domains.coming import memory_mib as coming_memory_mib
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 from domains.moving import MoveOptions
 from hosts.models import Host
@@ -138,13 +139,14 @@ def _machine(domain: Domain, target: Host) -> Iterator[Finding]:
 
 
 def _memory(domain: Domain, target: Host) -> Iterator[Finding]:
-    promised = target.memory_running_mib + domain.memory_mib
+    coming = coming_memory_mib(without=domain.uuid)[str(target.uuid)]
+    promised = target.memory_running_mib + coming + domain.memory_mib
     if promised > target.memory_mib * target.memory_overcommit:
         yield blocker(
             f"{target.name} would have promised {human_mib(promised)} of its {human_mib(target.memory_mib)} memory.",
             "Choose another host, or stop something there.",
         )
-    elif domain.memory_mib > target.memory_free_mib:
+    elif domain.memory_mib + coming > target.memory_free_mib:
         yield warning(
             f"{target.name} has {human_mib(target.memory_free_mib)} of memory free: it may have to swap.",
         )

@@ -10,6 +10,7 @@ from django.test import Client
 
 from core.live import topic
 from domains import asked
+from domains.actions.migrate import migrate
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 from domains.moving import Move, MoveOptions
 from domains.preflight import Finding, Level, blocker, look
@@ -148,6 +149,21 @@ class TestPreflight:
         assert in_the_way(domain, there) == []
         domain.state = DomainState.OFF
         assert len(in_the_way(domain, there)) == 1
+
+
+def test_machines_on_their_way_take_their_place_already(
+    cast: Cast, domain: Domain, here: Host, there: Host
+) -> None:
+    other = make_host("other", memory_mib=15000)
+    big = Domain.objects.create(host=here, name="big", state=DomainState.RUNNING, memory_mib=12000)
+
+    asked_for = [
+        migrate(domain=one, target=None, options=MoveOptions(), actor=cast.operator) for one in (big, domain)
+    ]
+
+    assert [UUID(one.params["target"]) for one in asked_for] == [there.uuid, other.uuid]
+    domain.memory_mib = 8000
+    assert in_the_way(domain, there) == ["there would have promised 19.5 GiB of its 16 GiB memory."]
 
 
 class TestPage:
