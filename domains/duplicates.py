@@ -54,7 +54,7 @@ def record(host: Host, seen: Mapping[int, str], among: Q) -> None:
         update_fields=["state"],
     )
     if changed or known.keys() - seen.keys():
-        publish("host", host.uuid)
+        publish("domains")  # among others the host's own page shows them
 
 
 def released(host: Host) -> set[UUID]:
@@ -80,4 +80,5 @@ def _tell(row: Duplicate) -> None:
         f"{domain.name} is defined here too, {DomainState(row.state).label.lower()}, with the same UUID as on "
         f"{owner.name}. The panel shows the one on {owner.name}. Undefine one of the two.",
     )
+    publish("domains")
     note(owner, "duplicate", f"{domain.name} is also defined on {other.name}, with the same UUID.")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from accounts.permissions import Verb
 from core.http import signed_in
 from dashboard.capacity import of_host
-from domains.models import Domain
+from domains.models import Domain, Duplicate
 from hosts.models import Host
 from networks.models import Network
 from storage.models import Pool
@@ -31,6 +31,9 @@ def on_host(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "host": host,
         "capacity": of_host(host, pools),
+        "duplicates": Duplicate.objects.filter(host=host, told_at__isnull=False)
+        .filter(domain__in=Domain.objects.permitted(user, Verb.DOMAIN_VIEW).present())
+        .select_related("domain__host")[:MOST_MACHINES],
         "machines": domains.order_by("name", "pk")[:MOST_MACHINES],
         "machines_total": domains.count(),
         "pools": pools,
