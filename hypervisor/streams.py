@@ -57,7 +57,7 @@ def receive(stream: libvirt.virStream, sink: BinaryIO, *, limit_bytes: int | Non
 def pump(
     source: libvirt.virStream, sink: libvirt.virStream, *, progress: Callable[[int], None] | None
 ) -> None:
-    """Send all that comes out of one sparse stream into another; holes stay holes, and count as bytes for `progress`."""
+    """Send all that comes out of one sparse stream into another; holes stay holes, and count for `progress`."""
     moved = 0
     while (chunk := source.recvFlags(_CHUNK_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)) != b"":
         if chunk == _AT_HOLE:
