@@ -95,24 +95,31 @@ class Lane:
     def _try_until_stopped(self) -> None:
         structlog.contextvars.bind_contextvars(host=self.host.name)
         while not self._stopping.is_set():
-            began = time.monotonic()
             try:
-                self._connect_and_follow()
+                wait_s = self._try()
             except ClaimLost:
                 break
-            except (AccessDenied, SameMachine) as error:
-                self._blocked(str(error))
-                self._stopping.wait(jittered(BLOCKED_S))
-            except HypervisorError as error:
-                if not self._again_at_once(error):
-                    self._lost(self._broke or error.message)
-                    self._stopping.wait(self._backoff.next_s(tried_s=time.monotonic() - began))
             except Error:
                 log.exception("the database failed; the host is read anew")
-                self._stopping.wait(self._backoff.next_s(tried_s=0))
+                wait_s = self._backoff.next_s(tried_s=0)
             except Exception:
                 log.exception("the lane broke; the host is read anew")
-                self._stopping.wait(self._backoff.next_s(tried_s=0))
+                wait_s = self._backoff.next_s(tried_s=0)
+            self._stopping.wait(wait_s)
+
+    def _try(self) -> float:
+        """Follow the host as long as that goes well; how many seconds to wait before the next try."""
+        began = time.monotonic()
+        try:
+            self._connect_and_follow()
+        except (AccessDenied, SameMachine) as error:
+            self._tell(record_blocked, str(error))
+            return jittered(BLOCKED_S)
+        except HypervisorError as error:
+            if not self._again_at_once(error):
+                self._tell(record_lost, self._broke or error.message)
+                return self._backoff.next_s(tried_s=time.monotonic() - began)
+        return 0.0
 
     def _connect_and_follow(self) -> None:
         """Connect, read everything, follow events. Returns when asked to stop; raises HypervisorError otherwise."""
@@ -155,22 +162,12 @@ class Lane:
             reason, self._broke = self._broke, ""
             self._record(note, self.host, "reconnected", f"Connected again at once. {reason}")
 
-    def _lost(self, reason: str) -> None:
-        self._broke = ""
-        self._tell(record_lost, reason)
-
-    def _blocked(self, reason: str) -> None:
-        self._broke = ""
-        self._tell(record_blocked, reason)
-
     def _tell(self, write: Callable[[Host, str], None], reason: str) -> None:
+        self._broke, self._latency_s = "", 0.0
         if reason != self._told:
             log.warning("host lost", reason=reason)
             self._told = reason
-        try:
-            self._record(write, self.host, reason)
-        except Error:
-            log.exception("the database failed; the host stays as it was")
+        self._record(write, self.host, reason)
 
     def _record(
         self, write: Callable[Parameters, Result], /, *arguments: Parameters.args, **named: Parameters.kwargs

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import Error, connection
+from django.db import Error, close_old_connections, connection
 
 from watcher.claims import Claims
 from watcher.lane import Lane
@@ -60,7 +60,7 @@ class Watch:
                 self._lanes[uuid] = Lane(one, self._claims, writers)
                 self._lanes[uuid].start()
         self._ending = [lane for lane in self._ending if lane.alive]
-        connection.close()
+        close_old_connections()
 
     def _end(self, uuid: UUID) -> None:
         lane = self._lanes.pop(uuid)
