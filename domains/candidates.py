@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, Sum
 
+from domains import coming
 from domains.models import Domain, DomainState
 from domains.placement import Candidate, Need, Space
 from hosts import capacity
@@ -36,14 +37,14 @@ def candidates(
         # Not for update of the key: rows that refer to a host may be written meanwhile. Ordered: no deadlock.
         rows = rows.order_by("pk").select_for_update(no_key=True)
     hosts = list(rows)
-    coming = _coming()
+    making, moving = _being_made(), coming.memory_mib()
     pools = _pools()
     networks = _networks(need)
     names = _hosts_with(Domain.objects.present().filter(name=need.name)) if need.name else set()
     isos = set(twins(iso).values_list("pool__host", flat=True)) if iso is not None else set()
     found = []
     for host in hosts:
-        vcpus, memory_mib = coming[host.pk]
+        vcpus, memory_mib = making[host.pk]
         found.append(
             Candidate(
                 key=host.pk,
@@ -54,7 +55,7 @@ def candidates(
                 cpus=host.cpus,
                 cpu=capacity.cpu(host, coming=vcpus),
                 cpu_percent=host.cpu_percent,
-                memory=capacity.memory_mib(host, coming=memory_mib),
+                memory=capacity.memory_mib(host, coming=memory_mib + moving[str(host.uuid)]),
                 labels=frozenset(host.labels),
                 pools=tuple(pools[host.pk]),
                 networks=frozenset(networks[host.pk]),
@@ -77,7 +78,7 @@ def _trouble(host: Host) -> str:
     return TROUBLE.get(HostState(host.state), "") or ("is in maintenance" if host.maintenance else "")
 
 
-def _coming() -> dict[int, tuple[int, int]]:
+def _being_made() -> dict[int, tuple[int, int]]:
     """By host, vCPUs and MiB of machines that are being made: no sum of running ones has them yet."""
     sums: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
     making = Domain.objects.filter(state=DomainState.CREATING, gone_at=None).order_by()
