@@ -59,7 +59,9 @@ def record_domains(host: Host, facts: Sequence[DomainFacts]) -> set[UUID]:
     present = {one.uuid for one in facts}
     _mark_gone([row for row in here.values() if row.uuid not in present])
     Domain.objects.filter(host=host, gone_at=None).exclude(state=DomainState.CREATING).update(seen_at=Now())
-    counters.count({host.pk})  # also where nothing changed: two who counted at once may both have missed something
+    counters.count(
+        {host.pk}
+    )  # also where nothing changed: two who counted at once may both have missed something
     return elsewhere
 
 

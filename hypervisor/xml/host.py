@@ -47,7 +47,10 @@ class HostCapabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One NUMA cell; their numbers may have gaps. `hugepages` says of each size in KiB how many were set aside; sizes without any are missing."""
+    """One NUMA cell; their numbers may have gaps.
+
+    `hugepages` says of each size in KiB how many were set aside; sizes without any are missing.
+    """
 
     id: int
     cpus: int

@@ -298,7 +298,7 @@ class TestMoving:
 
     @pytest.mark.parametrize("whole", [True, False])
     def test_a_copy_that_went_is_forgotten(
-        self, host: Host, other_host: Host, running: DomainFacts, whole: bool
+        self, host: Host, other_host: Host, running: DomainFacts, *, whole: bool
     ) -> None:
         record_domains(other_host, [running])
 

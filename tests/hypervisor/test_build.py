@@ -74,6 +74,7 @@ class TestTogether:
 
     def test_they_use_every_kind_of_spec(self) -> None:
         known = {kind for kind in vars(specs).values() if isinstance(kind, type) and is_dataclass(kind)}
+        known.remove(specs.MigrationSpec)  # parameters of a call, not a document
         assert known == {type(spec) for spec in ALL_SPECS}
 
     def test_they_use_every_value_of_every_enumeration(self) -> None:
