@@ -63,22 +63,18 @@ def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
     publish("hosts")
 
 
-def record_contact(host: Host, *, memory_free_mib: int, latency_ms: float) -> None:
-    """It still answers."""
-    _write(
-        host,
-        HostState.UP,
-        error="",
-        down_since=None,
-        seen_at=Now(),
-        memory_free_mib=memory_free_mib,
-        latency_ms=latency_ms,
-    )
-
-
-def record_cpu(host: Host, percent: float) -> None:
-    """Share of all its CPUs in use; nobody is told, pages hear of what machines use by themselves."""
-    Host.objects.filter(pk=host.pk).update(cpu_percent=round(percent, 1))
+def record_contact(
+    host: Host, *, memory_free_mib: int, latency_ms: float, cpu_percent: float | None = None
+) -> None:
+    """It still answers. `cpu_percent` is the share of all its CPUs in use, None where it is not known yet."""
+    seen = {"seen_at": Now(), "memory_free_mib": memory_free_mib, "latency_ms": latency_ms}
+    if cpu_percent is not None:
+        seen["cpu_percent"] = round(cpu_percent, 1)
+    # Nearly always it was up before: one statement then, for there are more of these than of anything else.
+    if Host.objects.filter(pk=host.pk, state=HostState.UP, error="", down_since=None).update(**seen):
+        publish("host", host.uuid)
+    else:
+        _write(host, HostState.UP, error="", down_since=None, **seen)
 
 
 @transaction.atomic

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-import hosts.inventory
 from core.events import publish
 from domains.models import Domain
 from hosts.models import Host
 from hypervisor.stats import HostStats
 from monitoring.models import Usage
-from monitoring.rates import Rates, domain_rates, host_cpu_percent
+from monitoring.rates import Rates, domain_rates
 
 SAMPLE_S: Final = 5.0
 # A browser draws its table anew at each hint; a hundred hosts a second would not make it truer.
@@ -28,12 +28,9 @@ COLUMNS: Final = tuple(field.name for field in fields(Rates))
 def record_usage(host: Host, before: HostStats, now: HostStats) -> None:
     """Write what `host` and its machines used from `before` to `now`; forget those that are not on any more.
 
-    Three statements for the machines, whatever their number (SQLite splits more than 2,000 rows).
+    Two statements, whatever their number (SQLite splits more than 2,000 rows), and one more where some went off.
     """
-    percent = host_cpu_percent(before, now)
-    if percent is not None:
-        hosts.inventory.record_cpu(host, percent)
-    machines = _machines(host)
+    machines, measured = _machines(host)
     earlier = {one.uuid: one for one in before.domains}
     elapsed_s, sampled_at = now.taken_s - before.taken_s, timezone.now()
     rows: list[Usage] = []
@@ -41,23 +38,29 @@ def record_usage(host: Host, before: HostStats, now: HostStats) -> None:
     for one in now.domains:
         if one.uuid not in machines:
             continue  # the inventory hears of it within moments
-        key, vcpus, host_cpus = machines[one.uuid]
+        key, vcpus = machines[one.uuid]
         on.add(key)
         if one.uuid not in earlier:
             continue
-        rates = domain_rates(earlier[one.uuid], one, elapsed_s=elapsed_s, vcpus=vcpus, host_cpus=host_cpus)
+        rates = domain_rates(
+            earlier[one.uuid], one, elapsed_s=elapsed_s, vcpus=vcpus, host_cpus=max(host.cpus, 1)
+        )
         if rates is not None:
             rows.append(_row(host, key, rates, sampled_at))
-    _write(host, rows, on)
+    _write(rows, measured - on)
 
 
-def _machines(host: Host) -> dict[str, tuple[int, int, int]]:
-    """By UUID as text, each machine's key and number of vCPUs, and the number of CPUs of `host` as it is now."""
-    rows = Domain.objects.filter(host=host, gone_at=None).order_by()
-    return {
-        str(uuid): (key, max(vcpus, 1), max(host_cpus, 1))
-        for uuid, key, vcpus, host_cpus in rows.values_list("uuid", "pk", "vcpus", "host__cpus")
-    }
+def _machines(host: Host) -> tuple[dict[str, tuple[int, int]], set[int]]:
+    """By UUID as text, each machine's key and number of vCPUs; and the keys of those that have a row already."""
+    there = Domain.objects.filter(Q(gone_at=None) | Q(usage__isnull=False), host=host).order_by()
+    machines: dict[str, tuple[int, int]] = {}
+    measured: set[int] = set()
+    for uuid, key, vcpus, gone_at, row in there.values_list("uuid", "pk", "vcpus", "gone_at", "usage"):
+        if gone_at is None:
+            machines[str(uuid)] = (key, max(vcpus, 1))
+        if row is not None:
+            measured.add(key)
+    return machines, measured
 
 
 def _row(host: Host, key: int, rates: Rates, sampled_at: datetime) -> Usage:
@@ -66,8 +69,7 @@ def _row(host: Host, key: int, rates: Rates, sampled_at: datetime) -> Usage:
 
 
 @transaction.atomic
-def _write(host: Host, rows: list[Usage], on: set[int]) -> None:
-    """Rows of machines that moved away stay: their new host's watcher renews them."""
+def _write(rows: list[Usage], ended: set[int]) -> None:
     Usage.objects.bulk_create(
         rows,
         batch_size=2000,
@@ -75,9 +77,8 @@ def _write(host: Host, rows: list[Usage], on: set[int]) -> None:
         unique_fields=["domain"],
         update_fields=["host", "sampled_at", *COLUMNS],
     )
-    ended = set(Usage.objects.filter(host=host).values_list("pk", flat=True)) - on
     if ended:
-        Usage.objects.filter(pk__in=ended, host=host).delete()
+        Usage.objects.filter(pk__in=ended).delete()
     if rows or ended:
         _tell()
 

@@ -26,6 +26,7 @@ from watcher.models import Claim, Watcher
 LEASE: Final = timedelta(seconds=12)
 # Rows of watchers that died, for people who look for them.
 _REMEMBERED: Final = timedelta(hours=1)
+_SEALED: Final = ("host__credentials__ssh_private_key", "host__credentials__client_key")
 _HERE: Final = Q(transport=Transport.LOCAL)
 
 
@@ -62,7 +63,9 @@ class Claims:
         self._balance(Host.objects.present().exclude(_HERE), alive.count())
         if not self._remote_only:
             self._balance(Host.objects.present().filter(_HERE), alive.filter(remote_only=False).count())
-        return {claim.host.uuid: _held(claim) for claim in ours.select_related("host", "host__credentials")}
+        # Keys are for those who connect: unsealing them all at each look would be most of it.
+        found = ours.select_related("host", "host__credentials").defer(*_SEALED)
+        return {claim.host.uuid: _held(claim) for claim in found}
 
     def release(self) -> None:
         """Give everything back, at the end: others need not wait for the leases."""
@@ -73,10 +76,8 @@ class Claims:
     def writing(self, held: Held) -> Iterator[None]:
         """A transaction in which the host stays ours. Raises ClaimLost."""
         with transaction.atomic():
-            mine = Claim.objects.select_for_update().filter(
-                host=held.host.pk, watcher=self._uuid, epoch=held.epoch
-            )
-            if not mine:
+            claims = Claim.objects.select_for_update().values_list("pk", flat=True)
+            if not claims.filter(host=held.host.pk, watcher=self._uuid, epoch=held.epoch):
                 raise ClaimLost(held.host.name)
             yield
 

@@ -18,6 +18,7 @@ from hosts.models import Host
 from hypervisor.errors import HypervisorError, Unreachable
 from hypervisor.isolated import Isolated
 from hypervisor.stats import HostStats
+from monitoring.rates import host_cpu_percent
 from watcher import reading
 from watcher.aside import Aside
 from watcher.backoff import jittered
@@ -171,7 +172,10 @@ class Following:
         """In one transaction: there are more of these than of anything else."""
         if memory_free_mib is not None:
             hosts.inventory.record_contact(
-                self._host, memory_free_mib=memory_free_mib, latency_ms=1000 * self.latency_s
+                self._host,
+                memory_free_mib=memory_free_mib,
+                latency_ms=1000 * self.latency_s,
+                cpu_percent=None if before is None else host_cpu_percent(before, now),
             )
         if before is not None:
             monitoring.inventory.record_usage(self._host, before, now)
