@@ -133,6 +133,14 @@ class Host(Observed):
         return max(0, self.memory_mib - self.memory_free_mib)
 
 
+class CredentialsQuerySet(models.QuerySet["Credentials"]):
+    """Reading a secret opens it, and fails where the panel's sealing keys are not those it was sealed with."""
+
+    def unopened(self) -> CredentialsQuerySet:
+        """Without the secrets: for all but connecting, so that a person can still look and replace them."""
+        return self.defer("ssh_private_key", "client_key")
+
+
 class Credentials(models.Model):
     """What the panel proves itself with, and what it knows the host by. Secrets are sealed and never shown again."""
 
@@ -148,6 +156,8 @@ class Credentials(models.Model):
     client_certificate = models.TextField(blank=True)
     client_key = SealedTextField(blank=True)
     changed_at = models.DateTimeField(auto_now=True)
+
+    objects = CredentialsQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"credentials of {self.host_id}"
