@@ -38,11 +38,11 @@ class LeaseLost(Exception):
 def claim(operation_id: UUID) -> Operation | None:
     """Take the operation if it is due and nobody holds it; None otherwise. One conditional UPDATE decides.
 
-    Of long ones no more than settings.LONG_OPERATIONS run at once (on PostgreSQL one more, where two are claimed at
-    the same moment).
+    Of long ones no more than settings.LONG_OPERATIONS begin or go on at once (on PostgreSQL one more, where two are
+    claimed at the same moment); those that only have to end, one way or the other, do not wait for the others.
     """
     due = Operation.objects.filter(_due() | _abandoned(), pk=operation_id)
-    if not _take(due.filter(long=False)):
+    if not _take(due.exclude(_needs_room())):
         if not _room_for_long():
             due.filter(state=OperationState.QUEUED).update(message=NO_ROOM)
             return None
@@ -70,7 +70,7 @@ def _room_for_long() -> bool:
 
 def waiting_for_room() -> list[UUID]:
     """The long operations that are next, oldest first, as many as may run at once."""
-    waiting = Operation.objects.filter(_due(), long=True).order_by("created_at")
+    waiting = Operation.objects.filter(_due(), _needs_room()).order_by("created_at")
     return list(waiting.values_list("pk", flat=True)[: settings.LONG_OPERATIONS])
 
 
@@ -197,6 +197,10 @@ def _held(operation: Operation) -> OperationQuerySet:
 
 def _due() -> Q:
     return Q(state=OperationState.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
+
+
+def _needs_room() -> Q:
+    return Q(long=True, cancel_requested=False, undoing=False, committed=False)
 
 
 def _abandoned() -> Q:

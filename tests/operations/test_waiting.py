@@ -126,6 +126,18 @@ class TestLong:
         let_time_pass(first)
         assert journal.claim(second.pk) is not None, "what a dead worker held is no longer counted"
 
+    @pytest.mark.parametrize("ending", ["cancel_requested", "undoing", "committed"])
+    def test_does_not_wait_where_it_only_has_to_end(
+        self, host: Host, other_host: Host, settings: Settings, ending: str
+    ) -> None:
+        settings.LONG_OPERATIONS = 1
+        first, second = begin(other_host, long=True), begin(host, long=True)
+        assert journal.claim(first.pk) is not None
+        Operation.objects.filter(pk=second.pk).update(**{ending: True})
+
+        assert journal.waiting_for_room() == []
+        assert journal.claim(second.pk) is not None
+
     def test_is_called_when_another_has_ended(
         self, host: Host, other_host: Host, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
