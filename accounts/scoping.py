@@ -33,7 +33,7 @@ class Permitted(models.QuerySet[Any]):
         roles = roles_with(verb)
         if user.role in roles:
             return self
-        return self.filter(self._belongs(user, roles))
+        return self.filter(self._belongs(user, verb))
 
     def with_rights(self, user: User, **verbs: Verb) -> Self:
         """Each row with, under each name given, whether `user` may do that verb on it; for buttons. Costs no query."""
@@ -43,9 +43,10 @@ class Permitted(models.QuerySet[Any]):
         roles = roles_with(verb)
         if user.role in roles:
             return Value(value=True)
-        return Case(When(self._belongs(user, roles), then=Value(value=True)), default=Value(value=False))
+        return Case(When(self._belongs(user, verb), then=Value(value=True)), default=Value(value=False))
 
-    def _belongs(self, user: Any, roles: frozenset[Role]) -> Q:
+    def _belongs(self, user: Any, verb: Verb) -> Q:
+        roles = roles_with(verb)
         mine = Q(pk__in=())
         if self.team_path:
             teams = user.team_ids(roles)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import Team, User
+from accounts.permissions import TEAM_ROLES, Verb, roles_with
 from accounts.scoping import Permitted
 from operations import targets
 
@@ -41,11 +42,24 @@ class StepState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
+# A kind is called like the right that it needs, where there is one of that name; these are no team's to ask for.
+BEYOND_TEAMS = sorted(verb.value for verb in Verb if roles_with(verb).isdisjoint(TEAM_ROLES))
+
+
 class OperationQuerySet(Permitted):
-    """Operations belong to the team of their target and to the person who asked."""
+    """Operations belong to the team of their target and to the person who asked.
+
+    A team sees, but does not cancel, what it could not have asked for: a move, or what is a part of something larger.
+    """
 
     team_path = "team"
     owner_path = "actor"
+
+    def _belongs(self, user: Any, verb: Verb) -> Q:
+        mine = super()._belongs(user, verb)
+        if verb is Verb.OPERATION_CANCEL:
+            mine &= Q(actor=user.pk) | Q(Q(parent=None), ~Q(kind__in=BEYOND_TEAMS))
+        return mine
 
     def active(self) -> OperationQuerySet:
         """Those that wait or run."""

@@ -38,13 +38,12 @@ def some(count: int, actor: User, **values: object) -> None:
     """Rows as they stand in the database after `count` operations have ended."""
     Operation.objects.bulk_create(
         Operation(
-            kind="toy.put",
             title=f"Put {number} files",
             target_kind="toy",
             target_id=uuid4(),
             target_name="toy",
             actor=actor,
-            **{"state": OperationState.SUCCEEDED, **values},
+            **{"kind": "toy.put", "state": OperationState.SUCCEEDED, **values},
         )
         for number in range(count)
     )
@@ -73,6 +72,22 @@ class TestList:
             "member": False,
             "stranger": False,
         }
+
+    def test_a_team_cannot_cancel_what_it_could_not_ask_for(self, cast: Cast, toy: Toy) -> None:
+        some(1, cast.operator, kind="domain.start", team=cast.team, state=OperationState.QUEUED)
+        some(1, cast.operator, kind="domain.migrate", team=cast.team, state=OperationState.QUEUED)
+        part = {"kind": "domain.stop", "team": cast.team, "parent": toy.ask(actor=cast.operator)}
+        some(1, cast.operator, **part, state=OperationState.QUEUED)
+        lead, operator = browser_of(cast.lead), browser_of(cast.operator)
+        start, move, stop = (
+            f"/operations/{Operation.objects.get(kind=f'domain.{kind}').pk}/cancel"
+            for kind in ("start", "migrate", "stop")
+        )
+
+        page = lead.get(LIST).text
+        assert [address in page for address in (start, move, stop)] == [True, False, False]
+        assert [lead.post(address).status_code for address in (start, move, stop)] == [302, 404, 404]
+        assert [operator.post(address).status_code for address in (move, stop)] == [302, 302]
 
     def test_running_ones_come_first(self, operation: Operation, cast: Cast, operator: Client) -> None:
         some(1, cast.operator)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from celery import current_app
 from django.conf import settings
 
+from accounts.permissions import Role, Verb, roles_with
 from operations import procedures
+from operations.models import BEYOND_TEAMS
 from tests.test_architecture import ROOMS, functions
 
 
@@ -41,6 +43,18 @@ def test_every_kind_that_is_submitted_has_a_procedure() -> None:
     submitted = set(submitted_kinds())
     assert "domain.create" in submitted
     assert [kind for kind in submitted if not any(name.startswith(kind) for name in known)] == []
+
+
+def test_what_a_team_may_cancel_is_known_by_the_names_of_kinds() -> None:
+    current_app.loader.import_default_modules()
+    of_machines = [kind for kind in procedures.kinds() if kind.startswith("domain.")]
+    for_leads = {kind for kind in of_machines if Role.TEAM_LEAD in roles_with(procedures.verb_of(kind))}
+
+    assert for_leads == set(of_machines) - set(BEYOND_TEAMS)
+    assert {"domain.create", "domain.migrate"} <= set(of_machines) - for_leads
+    assert [
+        kind for kind in of_machines if kind in set(Verb) and procedures.verb_of(kind) != Verb(kind)
+    ] == []
 
 
 def test_the_web_process_loads_no_procedure() -> None:
