@@ -51,6 +51,7 @@ class Question(Generic[Value]):
 
 
 POOLS: Final[Question[list[PoolFacts]]] = Question("list_pools", list[PoolFacts])
+_APART: Final[Question[None]] = Question("set_storage_apart", type(None))
 
 
 def fresh_pool(pool: UUID) -> Question[PoolFacts]:
@@ -125,7 +126,7 @@ class Isolated:
     def drain(self, timeout_s: float) -> None:
         """Tell of the events that come within this time."""
         ends = time.monotonic() + timeout_s
-        while not self._closed and _readable(self._line, ends - time.monotonic()):
+        while not self._closed and (left_s := ends - time.monotonic()) > 0 and _readable(self._line, left_s):
             for message in self._received():
                 self._note(message)
 
@@ -176,9 +177,12 @@ class Isolated:
         """
         self._later[self._send(question.name, question.arguments)] = question, then
 
-    def set_storage_apart(self, *, deadline_s: float) -> None:
-        """Give what `ask_later` asks a connection of its own, because it keeps all other calls waiting."""
-        self._ask("set_storage_apart", type(None), deadline_s=deadline_s)
+    def set_storage_apart(self, then: Callable[[None | HypervisorError], None]) -> None:
+        """Begin to give what `ask_later` asks a connection of its own, because it keeps all other calls waiting.
+
+        `then` is as there. Until there are two connections, and where there can't be, all calls share the one.
+        """
+        self.ask_later(_APART, then)
 
     def _ask(
         self,
@@ -216,7 +220,9 @@ class Isolated:
         ends = time.monotonic() + deadline_s
         found: list[Any] | None = None
         while found is None:
-            if not _readable(self._line, ends - time.monotonic()):
+            left_s = ends - time.monotonic()
+            # A child that never stops sending must not outlast the deadline.
+            if left_s <= 0 or not _readable(self._line, left_s):
                 raise TimeoutError
             for message in self._received():
                 if message[:2] in (["done", number], ["failed", number]):

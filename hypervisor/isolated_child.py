@@ -23,8 +23,8 @@ from hypervisor.uri import Address
 _log = logging.getLogger(__name__)
 
 # What may be called, and in which part. Each part has a thread of its own: storage that hangs keeps only storage
-# waiting.
-HOST, STORAGE = "host", "storage"
+# waiting, and a second connection that takes its time keeps nobody waiting.
+HOST, STORAGE, APART = "host", "storage", "apart"
 CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
     call.__name__: (part, call)
     for part, calls in {
@@ -68,7 +68,7 @@ class _Child:
 
     def take(self, message: list[Any]) -> None:
         """Let the part's thread do it."""
-        part, _ = CALLS.get(message[1], (HOST, None))
+        part = APART if message[1] == "set_storage_apart" else CALLS.get(message[1], (HOST, None))[0]
         if part not in self._queues:
             self._queues[part] = queue.SimpleQueue()
             threading.Thread(target=self._work, args=[self._queues[part]], name=part, daemon=True).start()

@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, Final, TypeAlias
 
+import structlog
+
 from hypervisor.errors import HypervisorError
 from hypervisor.isolated import STORAGE_S, Isolated, Question
 
+log = structlog.get_logger(__name__)
+
 # A question that lasts longer than this is given a connection of its own: it slows all others down.
 APART_S: Final = 2.0
-APART_DEADLINE_S: Final = 8.0
 
 # Asks one question after the other; is sent the answers, or has the errors thrown into it.
 Reading: TypeAlias = Generator[Question[Any], Any, None]
@@ -27,6 +30,7 @@ class Aside:
         self._next: Callable[[], Reading] | None = None
         self._answer: Any = _END
         self._asked_at = 0.0
+        self._slow_s = 0.0
         self.question: Question[Any] | None = None
         self._apart = False
         self.silence_told = False
@@ -38,13 +42,18 @@ class Aside:
     @property
     def silent(self) -> bool:
         """Whether storage keeps us waiting for longer than it should."""
-        return self.question is not None and time.monotonic() - self._asked_at > STORAGE_S
+        return self._lasts_longer_than(STORAGE_S)
+
+    def allow_for(self, slow_s: float) -> None:
+        """Be so much more patient, because the line is slow; one that storage itself has slowed down does not count."""
+        if self.question is None:
+            self._slow_s = slow_s
 
     def make_way(self) -> None:
         """Keep a question that hangs from slowing the rest down. Raises HypervisorError."""
-        if self.question is not None and not self._apart and time.monotonic() - self._asked_at > APART_S:
-            self._hypervisor.set_storage_apart(deadline_s=APART_DEADLINE_S)
+        if not self._apart and self._lasts_longer_than(APART_S):
             self._apart = True
+            self._hypervisor.set_storage_apart(self._hear_of_apart)
 
     def go_on(self) -> None:
         """Do what can be done without waiting. Raises what the reading raises, and HypervisorError."""
@@ -55,6 +64,9 @@ class Aside:
                 self._reading, self._next = self._next(), None
                 self._answer = None
             self._step(self._reading)
+
+    def _lasts_longer_than(self, seconds: float) -> bool:
+        return self.question is not None and time.monotonic() - self._asked_at > seconds + self._slow_s
 
     def _step(self, reading: Reading) -> None:
         answer, self._answer = self._answer, None
@@ -68,3 +80,7 @@ class Aside:
 
     def _hear(self, answer: Any) -> None:
         self.question, self._answer = None, answer
+
+    def _hear_of_apart(self, answer: HypervisorError | None) -> None:
+        if answer is not None:
+            log.warning("storage shares its connection with the rest", error=answer.message)

@@ -156,7 +156,9 @@ class Following:
         self._hypervisor.ping(deadline_s=PULSE_DEADLINE_S)
         self.heard_at = time.monotonic()
         self.latency_s = self.heard_at - began
-        self._hypervisor.deadline_s = CALL_S + ROUND_TRIPS * min(self.latency_s, SLOWEST_LINE_S)
+        slow_s = ROUND_TRIPS * min(self.latency_s, SLOWEST_LINE_S)
+        self._hypervisor.deadline_s = CALL_S + slow_s
+        self._storage.allow_for(slow_s)
 
     def _pulse(self) -> None:
         """Feel it, and take a sample of what its machines use."""

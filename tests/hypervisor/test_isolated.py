@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 import hypervisor.isolated
+from hypervisor import wire
 from hypervisor.driver import Hypervisor
 from hypervisor.errors import HypervisorError, NotFound, Unreachable
 from hypervisor.events import DomainEvent, DomainEventKind, Event
@@ -99,6 +101,87 @@ class TestCalls:
         assert answers == []
         isolated.drain(0.5)
         assert len(answers) == 1
+
+
+@contextlib.contextmanager
+def babbler() -> Iterator[Isolated]:
+    """A child that sends without end, and never what it was asked for."""
+    ours, theirs = socket.socketpair()
+    ended = time.monotonic() + 20
+
+    def babble() -> None:
+        with theirs, contextlib.suppress(OSError):
+            while time.monotonic() < ended:
+                theirs.sendall(wire.pack(["event", "nothing", None]) * 1000)
+
+    with subprocess.Popen(["sleep", "60"]) as process:
+        thread = threading.Thread(target=babble)
+        thread.start()
+        with Isolated(ours, os.pidfd_open(process.pid)) as isolated:
+            yield isolated
+        thread.join()
+
+
+class TestBabble:
+    def test_a_call_misses_its_deadline_all_the_same(self) -> None:
+        with babbler() as isolated:
+            began = time.monotonic()
+            with pytest.raises(Unreachable, match="in time"):
+                isolated.ping(deadline_s=0.5)
+            assert time.monotonic() - began < 10
+
+    def test_draining_ends(self) -> None:
+        with babbler() as isolated:
+            began = time.monotonic()
+            isolated.drain(0.5)
+            assert time.monotonic() - began < 10
+
+
+def hear(isolated: Isolated, answers: list[object]) -> None:
+    """Wait for the first answer."""
+    ends = time.monotonic() + 20
+    while not answers and time.monotonic() < ends:
+        isolated.drain(0.1)
+
+
+class TestStorageApart:
+    @pytest.fixture
+    def movable(self, address: Address, tmp_path: Path) -> Address:
+        """The lab's host by a path that can be made to lead elsewhere."""
+        link = tmp_path / "link"
+        link.symlink_to(address.socket)
+        return Address(socket=str(link))
+
+    def test_a_second_connection_serves_storage(self, isolated: Isolated) -> None:
+        answers: list[object] = []
+        isolated.set_storage_apart(answers.append)
+
+        hear(isolated, answers)
+        assert answers == [None]
+        isolated.ping(deadline_s=20)
+        assert isolated.list_pools()
+
+    def test_where_there_can_be_none_all_goes_on_with_the_first(self, movable: Address) -> None:
+        answers: list[object] = []
+        with Isolated.open(movable, deadline_s=20) as isolated:
+            Path(movable.socket).unlink()
+            isolated.set_storage_apart(answers.append)
+
+            hear(isolated, answers)
+            assert isinstance(answers[0], HypervisorError)
+            isolated.ping(deadline_s=20)
+            assert isolated.list_pools()
+
+    def test_one_that_is_long_in_coming_keeps_nobody_waiting(self, movable: Address, tmp_path: Path) -> None:
+        answers: list[object] = []
+        with Isolated.open(movable, deadline_s=20) as isolated, tarpit(tmp_path) as silent:
+            Path(movable.socket).unlink()
+            Path(movable.socket).symlink_to(silent.socket)
+            isolated.set_storage_apart(answers.append)
+
+            isolated.ping(deadline_s=20)
+            assert isolated.list_pools()
+            assert answers == []
 
 
 class TestEnding:
