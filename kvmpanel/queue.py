@@ -28,10 +28,11 @@ worker_send_task_events = False
 worker_max_tasks_per_child = 1000
 worker_cancel_long_running_tasks_on_connection_loss = False
 timezone = "UTC"
+# Odd periods, so that they are hardly ever due together: two at once would fork a second worker child each time.
 beat_schedule = {
     "operations-sweep": {"task": "operations.sweep", "schedule": 10.0, "options": {"expires": 10}},
-    "hosts-recheck": {"task": "hosts.recheck", "schedule": 20.0, "options": {"expires": 20}},
-    "hosts-tidy": {"task": "hosts.tidy", "schedule": 30.0, "options": {"expires": 30}},
+    "hosts-recheck": {"task": "hosts.recheck", "schedule": 21.3, "options": {"expires": 20}},
+    "hosts-tidy": {"task": "hosts.tidy", "schedule": 33.7, "options": {"expires": 30}},
     "storage-sweep-uploads": {
         "task": "storage.sweep_uploads",
         "schedule": 3600.0,
