@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from core.events import publish
 from domains import counters, duplicates
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
-from hosts.inventory import state_changed
+from hosts.inventory import LARGEST, state_changed
 from hosts.models import Host
 from hypervisor.facts import DiskFacts, DomainFacts, NicFacts
 from operations.models import Operation
@@ -27,8 +27,6 @@ from operations.models import Operation
 SHOWN_IN_LISTS: Final = frozenset(
     {"host_id", "gone_at", "name", "state", "vcpus", "memory_mib", "autostart", "accelerated", "has_screen"}
 )
-# libvirt accepts a definition of more mebibytes than the column holds.
-LARGEST: Final = 2**31 - 1
 
 
 @transaction.atomic
@@ -164,7 +162,8 @@ class _Recording:
         _replace(DomainNic, self._nics)
         duplicates.record(self._host, self._elsewhere, among)
         for row, source in self._moved:
-            duplicates.tell_moved(row, source, self._host)
+            if source.gone_at is None:
+                duplicates.tell_moved(row, source, self._host)
         if self._new or self._columns:
             counters.count({self._host.pk, *(source.pk for _, source in self._moved)})
         new = {row.uuid for row in self._new}

@@ -18,6 +18,8 @@ from hypervisor.facts import HostFacts
 state_changed = Signal()
 
 EVENTS_KEPT: Final = 200
+# What a PositiveIntegerField holds. A host can claim any number.
+LARGEST: Final = 2**31 - 1
 
 
 class SameMachine(Exception):
@@ -46,12 +48,12 @@ def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
         cpu_arch=facts.cpu_arch[:32],
         cpu_model=facts.cpu_model[:128],
         cpu_virtualization=facts.cpu_virtualization[:8],
-        cpus=facts.cpus,
-        cpu_sockets=facts.cpu_sockets,
-        cpu_cores_per_socket=facts.cpu_cores_per_socket,
-        cpu_threads_per_core=facts.cpu_threads_per_core,
-        memory_mib=facts.memory_mib,
-        memory_free_mib=facts.memory_free_mib,
+        cpus=min(facts.cpus, LARGEST),
+        cpu_sockets=min(facts.cpu_sockets, LARGEST),
+        cpu_cores_per_socket=min(facts.cpu_cores_per_socket, LARGEST),
+        cpu_threads_per_core=min(facts.cpu_threads_per_core, LARGEST),
+        memory_mib=min(facts.memory_mib, LARGEST),
+        memory_free_mib=min(facts.memory_free_mib, LARGEST),
         numa_cells=[asdict(cell) for cell in facts.numa_cells],
         hugepages=[asdict(pages) for pages in facts.hugepages],
         kvm=facts.acceleration.kvm,
@@ -67,7 +69,8 @@ def record_contact(
     host: Host, *, memory_free_mib: int, latency_ms: float, cpu_percent: float | None = None
 ) -> None:
     """It still answers. `cpu_percent` is the share of all its CPUs in use, None where it is not known yet."""
-    seen = {"seen_at": Now(), "memory_free_mib": memory_free_mib, "latency_ms": latency_ms}
+    free_mib = min(memory_free_mib, LARGEST)
+    seen = {"seen_at": Now(), "memory_free_mib": free_mib, "latency_ms": latency_ms}
     if cpu_percent is not None:
         seen["cpu_percent"] = round(cpu_percent, 1)
     # Nearly always it was up before: one statement then, for there are more of these than of anything else.

@@ -104,6 +104,8 @@ class TestAppearing:
         record_domain(host, facts)
 
         assert Domain.objects.get(uuid=facts.uuid).memory_mib == 2**31 - 1
+        record_contact(host, memory_free_mib=2**43, latency_ms=1)
+        assert Host.objects.get().memory_free_mib == 2**31 - 1
 
 
 class TestChanging:
@@ -318,6 +320,7 @@ class TestMoving:
         record_domains(other_host, [replace(running, state=Seen.OFF)])
 
         assert Domain.objects.present().get().host == other_host
+        assert not HostEvent.objects.filter(kind="moved").exists()
 
 
 class TestCounters:
