@@ -226,12 +226,12 @@ def put_maintenance(request: HttpRequest, uuid: UUID, wanted: MaintenanceIn) -> 
 @router.get("/{uuid}/access", response=AccessOut)
 def get_access(request: HttpRequest, uuid: UUID) -> AccessOut:
     """The panel's public key to put on the host, and the host's key."""
-    known = Credentials.objects.filter(host=_host(request, uuid)).first() or Credentials()
+    known = Credentials.objects.unopened().filter(host=_host(request, uuid)).first() or Credentials()
     return AccessOut(
         ssh_public_key=known.ssh_public_key,
         host_key=shown.fingerprint(known.host_key),
         host_key_offered=shown.fingerprint(known.offered_host_key),
-        has_certificates=bool(known.client_key),
+        has_certificates=bool(known.client_certificate),
     )
 
 

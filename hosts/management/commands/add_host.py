@@ -54,7 +54,7 @@ class Command(BaseCommand):
             _trust(actor, host, key)
         except PanelError as error:
             raise CommandError(f"{error.message} {error.fix}") from error
-        self.stdout.write(host.credentials.ssh_public_key)
+        self.stdout.write(Credentials.objects.unopened().get(host=host).ssh_public_key)
 
 
 def _actor(username: str) -> User:
@@ -75,7 +75,7 @@ def _add_or_change(actor: User, details: HostDetails) -> Host:
 
 def _trust(actor: User, host: Host, key: HostKey) -> None:
     """The person has the key from the host itself; what the network would show need not be compared."""
-    known = Credentials.objects.get(host=host)
+    known = Credentials.objects.unopened().get(host=host)
     if known.host_key != str(key):
         Credentials.objects.filter(host=host).update(offered_host_key=str(key))
         trust.confirm_host_key(host=host, actor=actor, fingerprint=key.fingerprint)
