@@ -34,8 +34,9 @@ def submit(
     """Write the row and, after commit, put its id on the queue.
 
     `target` has `uuid` and a name as text. The caller has checked the permission and written the audit row in the
-    same transaction. With an `idempotency_key` seen before, the operation it made is returned, if it is about the same
-    target; else Conflict is raised (see `once`). Raises TargetBusy while another operation on the target is active.
+    same transaction. With an `idempotency_key` seen before, the operation it made is returned, if it is of this kind
+    and about the same target; else Conflict is raised (see `once`). Raises TargetBusy while another operation on the
+    target is active.
 
     `parent` is the operation whose work this is a part of; it is woken when this one ends. `long` is for what may take
     more than a few minutes: see `journal.claim`.
@@ -74,27 +75,44 @@ def remark(operation: Operation, text: str) -> None:
     OperationLog.objects.create(operation=operation, text=text[:MOST_REMARK])
 
 
-def earlier(actor: User, idempotency_key: str | None) -> Operation | None:
-    """The operation that this person's same click or call made before, if any."""
+def earlier(
+    actor: User, idempotency_key: str | None, kind: str, target: models.Model | None = None
+) -> Operation | None:
+    """The operation of this kind that this person's same click or call made before, if any.
+
+    `target` is what it must be about; None for what makes its target itself. Raises Conflict where the key was used
+    for something else.
+    """
     if not idempotency_key:
         return None
-    return Operation.objects.filter(idempotency_key=idempotency_key, actor=actor).first()
+    before: Operation | None = Operation.objects.filter(idempotency_key=idempotency_key, actor=actor).first()
+    if before is None:
+        return None
+    about = before.target_id if target is None else target.uuid  # type: ignore[attr-defined]
+    return _same_request(before, Operation(kind=kind, target_id=about, actor=actor))
 
 
-def once(actor: User, idempotency_key: str | None, ask: Callable[[], Operation]) -> Operation:
+def once(
+    actor: User,
+    idempotency_key: str | None,
+    ask: Callable[[], Operation],
+    *,
+    kind: str,
+    target: models.Model | None = None,
+) -> Operation:
     """`ask()`, or the operation that this person's same click or call made before.
 
     For what reserves rows before it submits: where the other half of a double click was faster, its reservations are
-    what `ask` finds in its way, and those of `ask` are rolled back.
+    what `ask` finds in its way, and those of `ask` are rolled back. `kind` and `target` as in `earlier`.
     """
-    before = earlier(actor, idempotency_key)
+    before = earlier(actor, idempotency_key, kind, target)
     if before is not None:
         return before
     try:
         with transaction.atomic():
             return ask()
     except (Conflict, InvalidInput):
-        before = earlier(actor, idempotency_key)
+        before = earlier(actor, idempotency_key, kind, target)
         if before is None:
             raise
         return before
@@ -119,7 +137,7 @@ def _in_the_way(operation: Operation) -> Operation | None:
 def _same_request(before: Operation, now: Operation) -> Operation:
     if before.actor_id != now.actor_id:
         whose = "by somebody else"
-    elif before.target_id != now.target_id:
+    elif (before.kind, before.target_id) != (now.kind, now.target_id):
         whose = "for something else"
     else:
         return before

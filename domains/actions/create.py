@@ -115,7 +115,9 @@ def create(*, new: NewDomain | Anywhere, actor: User, idempotency_key: str | Non
     Raises Forbidden, InvalidInput (the first of `problems`) and Conflict where the name is being taken just now.
     """
     require(actor, Verb.DOMAIN_CREATE)
-    return operations.once(actor, idempotency_key, lambda: _create(new, actor, idempotency_key))
+    return operations.once(
+        actor, idempotency_key, lambda: _create(new, actor, idempotency_key), kind="domain.create"
+    )
 
 
 def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None) -> Operation:

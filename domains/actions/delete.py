@@ -59,7 +59,7 @@ def delete(
     Raises Forbidden, TargetBusy, InvalidInput for a volume that isn't a disk of this machine or that others need.
     """
     require(actor, Verb.DOMAIN_DELETE, domain)
-    before = operations.earlier(actor, idempotency_key)
+    before = operations.earlier(actor, idempotency_key, "domain.delete", domain)
     if before is not None:
         return before
     possible = {disk.volume.uuid: disk for disk in disks_of(domain)}

@@ -33,7 +33,7 @@ def drain(
     Raises Forbidden, TargetBusy, and Conflict for a host that doesn't answer.
     """
     require(actor, Verb.HOST_MANAGE, host)
-    before = operations.earlier(actor, idempotency_key)
+    before = operations.earlier(actor, idempotency_key, "host.drain", host)
     if before is not None:
         return before
     if not host.up:
@@ -56,12 +56,12 @@ def drain(
 
 @transaction.atomic
 def bring_back(*, host: Host, actor: User, idempotency_key: str | None = None) -> Operation:
-    """End the maintenance, move back what the last draining moved, and start what it shut down.
+    """End the maintenance, move back what was moved to empty the host, and start what was shut down.
 
     Raises Forbidden, TargetBusy, and Conflict where there is nothing to bring back.
     """
     require(actor, Verb.HOST_MANAGE, host)
-    before = operations.earlier(actor, idempotency_key)
+    before = operations.earlier(actor, idempotency_key, "host.bring-back", host)
     if before is not None:
         return before
     done = last_done(host)

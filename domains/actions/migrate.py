@@ -40,6 +40,8 @@ def migrate(
         actor,
         idempotency_key,
         lambda: departures.move(domain, target, options, actor=actor, idempotency_key=idempotency_key),
+        kind="domain.migrate",
+        target=domain,
     )
 
 

@@ -22,7 +22,7 @@ def power(*, verb: PowerVerb, domain: Domain, actor: User, idempotency_key: str 
     Raises Forbidden, Conflict where the verb makes no sense in the state last seen, TargetBusy.
     """
     require(actor, Verb.DOMAIN_POWER, domain)
-    before = operations.earlier(actor, idempotency_key)
+    before = operations.earlier(actor, idempotency_key, f"domain.{verb}", domain)
     if before is not None:
         return before
     rule = RULES[verb]

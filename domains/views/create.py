@@ -36,7 +36,7 @@ def new(request: HttpRequest) -> HttpResponse:
     require(user, Verb.DOMAIN_CREATE)
     if request.method != "POST":
         return _page(request, _blank(request))
-    before = operations.earlier(user, idempotency_key(request))
+    before = operations.earlier(user, idempotency_key(request), "domain.create")
     if before is not None:
         return _go_to(request, before)
     form = _form(request, request.POST, data=request.POST)

@@ -30,7 +30,7 @@ def migrate(request: HttpRequest, uuid: uuid.UUID) -> HttpResponse:
     domain = _movable(user, uuid)
     if request.method != "POST":
         return render(request, "domains/migrate.html", _context(user, domain, _blank(request, user, domain)))
-    before = operations.earlier(user, idempotency_key(request))
+    before = operations.earlier(user, idempotency_key(request), "domain.migrate", domain)
     if before is not None:
         return redirect("operations:detail", before.pk)
     form = MoveForm(request.POST, user=user, domain=domain, target=_target(user, request.POST))

@@ -102,7 +102,7 @@ def create_volume(
             idempotency_key=idempotency_key,
         )
 
-    return operations.once(actor, idempotency_key, ask)
+    return operations.once(actor, idempotency_key, ask, kind="volume.create")
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from core.errors import Conflict, TargetBusy
 from hosts.models import Host
 from kvmpanel.celery import app as site
 from operations import journal, queue
-from operations.actions import once
+from operations.actions import earlier, once
 from operations.models import Operation
 from operations.tasks import sweep
 from tests.conftest import Cast
@@ -56,12 +56,26 @@ class TestIdempotencyKey:
         with pytest.raises(Conflict, match="used before"):
             toy.ask(actor=cast.superuser, key="k")
 
+    def test_a_key_for_something_else_is_refused(self, toy: Toy, cast: Cast) -> None:
+        first = carry_out(toy.ask(actor=cast.operator, key="k"))
+        other = Host.objects.create(name="other")
+
+        assert earlier(cast.operator, "k", "toy.put", toy.host) == first
+        assert earlier(cast.operator, "k", "toy.put") == first, "what makes its target has none to compare"
+        for kind, target in (("toy.put", other), ("toy.take", toy.host)):
+            with pytest.raises(Conflict, match="for something else"):
+                earlier(cast.operator, "k", kind, target)
+        with pytest.raises(Conflict, match="for something else"):
+            once(cast.operator, "k", toy.ask, kind="toy.take")
+        with pytest.raises(Conflict, match="for something else"):
+            replace(toy, host=other).ask(actor=cast.operator, key="k")
+
     def test_the_race_leaves_no_reservation(self, toy: Toy, cast: Cast) -> None:
         def reserve_and_ask() -> Operation:
             host = Host.objects.create(name=str(uuid4()))
             return replace(toy, host=host).ask(actor=cast.operator, key="k")
 
-        outcomes = at_once(lambda: once(cast.operator, "k", reserve_and_ask))
+        outcomes = at_once(lambda: once(cast.operator, "k", reserve_and_ask, kind="toy.put"))
         assert {outcome.pk for outcome in outcomes} == {Operation.objects.get().pk}
         assert Host.objects.exclude(pk=toy.host.pk).count() == 1
 
