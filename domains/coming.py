@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
+from django.db.models import Q
+
 from domains.models import ON, Domain
-from operations.models import Operation
+from hosts.models import Host
+from operations.models import Operation, OperationQuerySet
 
 
 def memory_mib(*, without: UUID | None = None) -> Counter[str]:
@@ -21,3 +24,11 @@ def memory_mib(*, without: UUID | None = None) -> Counter[str]:
         if str(host) != targets[uuid]:  # one that has arrived is counted there
             coming[targets[uuid]] += size
     return coming
+
+
+def to(host: Host) -> OperationQuerySet:
+    """The active operations that move a machine to `host` or make one there."""
+    key = str(host.uuid)
+    arriving = Q(kind="domain.migrate", params__target=key) | Q(kind="domain.create", params__host=key)
+    found: OperationQuerySet = Operation.objects.active().filter(arriving)
+    return found

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.models import ON, Domain
+from django.db.models import Q
+
+from domains.models import HELD, Domain
 from hosts.models import Host
-from operations.models import Operation, OperationState
+from operations.models import ACTIVE, Operation, OperationState
 
 
 class Fate(StrEnum):
@@ -23,7 +25,7 @@ LABELS = {Fate.MOVE: "Move", Fate.STOP: "Shut down", Fate.LEAVE: "Leave it here"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What the last draining of a host did: the machines' UUIDs as text."""
+    """What the drainings of a host did that was not taken back yet: the machines' UUIDs as text."""
 
     moved: list[str]
     stopped: list[str]
@@ -34,16 +36,24 @@ class Done:
 
 def running_on(host: Host) -> list[Domain]:
     """The machines that would have to leave, by name."""
-    return list(Domain.objects.present().filter(host=host, state__in=ON).order_by("name"))
+    return list(Domain.objects.present().filter(HELD, host=host).order_by("name"))
 
 
 def last_done(host: Host) -> Done:
-    """What can be brought back: the parts that succeeded of the newest draining, unless a bringing back followed it."""
-    done = Done(moved=[], stopped=[])
+    """What can be brought back: what the drainings since the last bringing back did, one after another.
+
+    A bringing back that failed or was cancelled counts for those machines that it did bring back.
+    """
     about = Operation.objects.about("host", host.uuid).filter(kind__in=("host.drain", "host.bring-back"))
-    last = about.order_by("-created_at").first()
-    if last is None or last.kind != "host.drain":
-        return done
-    for kind, key in last.children.filter(state=OperationState.SUCCEEDED).values_list("kind", "target_id"):
-        (done.moved if kind == "domain.migrate" else done.stopped).append(str(key))
-    return done
+    done = Q(kind="host.bring-back", state__in=(*ACTIVE, OperationState.SUCCEEDED))
+    back = about.filter(done).order_by("-created_at").values_list("created_at", flat=True).first()
+    since = about if back is None else about.filter(created_at__gt=back)
+    parts = Operation.objects.filter(parent__in=since.order_by(), state=OperationState.SUCCEEDED)
+    away: dict[str, str] = {}
+    for whole, kind, key in parts.order_by("finished_at").values_list("parent__kind", "kind", "target_id"):
+        if whole == "host.drain":
+            away[str(key)] = kind
+        else:
+            away.pop(str(key), None)
+    moved = [key for key, kind in away.items() if kind == "domain.migrate"]
+    return Done(moved=moved, stopped=[key for key in away if key not in moved])

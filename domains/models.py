@@ -31,6 +31,8 @@ class DomainState(models.TextChoices):
 
 
 ON = (DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTTING_DOWN)
+# Its host keeps it in memory: on, asleep, or left for people to look at after a crash.
+HELD = Q(state__in=ON) | Q(live_id__isnull=False)
 
 
 class DomainQuerySet(Permitted):
@@ -104,6 +106,11 @@ class Domain(Observed):
     def on(self) -> bool:
         """Whether it runs, if only paused; it has a screen then."""
         return self.state in ON
+
+    @property
+    def held(self) -> bool:
+        """Whether its host keeps it in memory: what HELD asks of rows."""
+        return self.on or self.live_id is not None
 
     @property
     def cpu_now(self) -> float | None:

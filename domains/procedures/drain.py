@@ -7,17 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from accounts.permissions import Verb
-from domains import departures
+from domains import coming, departures
 from domains.draining import Fate
-from domains.models import ON, Domain
+from domains.models import HELD, Domain
 from domains.moving import MoveOptions
-from domains.procedures.parts import Parts, Report
+from domains.procedures.parts import LOOK_EVERY_S, Parts, Report
 from domains.procedures.steps import host_of
 from hosts.inventory import tell
 from hosts.models import Host
 from operations.models import Operation
 from operations.procedures import Step, procedure
-from operations.run import Run
+from operations.run import Later, Run
 
 
 class SetMaintenance(Step):
@@ -47,9 +47,17 @@ class Empty(Parts):
 
     title = "Empty the host"
 
+    def do(self, run: Run) -> None:
+        """As `Parts` does it; raise Later also while a machine is on its way here that set out before."""
+        # Asked before who is here: one that arrives in between is found there.
+        arriving = coming.to(host_of(run.params)).first()
+        super().do(run)
+        if arriving is not None:
+            raise Later(after_s=LOOK_EVERY_S, message=f"Waits for the end of this: {arriving.title}")
+
     def wanted(self, run: Run) -> Iterable[Domain]:
-        """Those that run here and shall not stay; also one that somebody has started meanwhile."""
-        running = Domain.objects.present().filter(host=host_of(run.params), state__in=ON)
+        """Those that are held here and shall not stay; also one that somebody has started meanwhile."""
+        running = Domain.objects.present().filter(HELD, host=host_of(run.params))
         rows = running.select_related("host", "team").prefetch_related("disks", "nics").order_by("name")
         return [row for row in rows if _fate(run, row) is not Fate.LEAVE]
 
@@ -86,7 +94,7 @@ class BringBack(Parts):
     def _open(self, run: Run, domain: Domain) -> bool:
         here = str(domain.host.uuid) == run.params["host"]
         if str(domain.uuid) in run.params["stopped"]:
-            return here and domain.state not in ON
+            return here and not domain.held
         return not here
 
 

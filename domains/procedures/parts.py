@@ -18,7 +18,7 @@ from operations.run import Later, Run
 
 # More migrations at once share one line and all take longer; each that ends earlier frees its memory earlier.
 _AT_ONCE: Final = 2
-_LOOK_EVERY_S: Final = 10.0
+LOOK_EVERY_S: Final = 10.0
 _STOP_EVERY_S: Final = 2.0
 # Where refusals are kept in the operation's params: the machine's UUID and why.
 REFUSED: Final = "refused"
@@ -64,7 +64,7 @@ class Parts(Step):
         whole = ended + active + len(rest)
         words = f"{ended} of {whole} done"
         run.progress(ended / whole, words)
-        raise Later(after_s=_LOOK_EVERY_S, message=words)
+        raise Later(after_s=LOOK_EVERY_S, message=words)
 
     def undo(self, run: Run) -> None:
         """End those under way. Raises Conflict with what was done by then, and stays so."""

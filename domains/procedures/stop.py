@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from accounts.permissions import Verb
 from core.errors import Conflict
-from domains.models import ON
 from domains.power import PowerVerb
 from domains.procedures.power import Power
 from domains.procedures.steps import domain_on_host, refresh
@@ -34,7 +33,7 @@ class WaitUntilOff(Step):
         """Raise Later while it runs, and Conflict when that has taken too long."""
         with domain_on_host(run.params) as (hypervisor, uuid):
             domain = refresh(run.params)
-            if domain.state not in ON:
+            if not domain.held:
                 return
             begun = run.operation.started_at or run.operation.created_at
             waited_s = (timezone.now() - begun).total_seconds()
