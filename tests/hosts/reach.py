@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from cryptography.fernet import Fernet
+from django.db import connection
 from django.utils import timezone
 
+from hosts.inventory import record_changed_access
 from hosts.models import Credentials, Host, HostState
 from hypervisor.uri import Transport
 from tests.lab.certificates import Authority
@@ -44,3 +47,13 @@ def _host(transport: Transport, **columns: Any) -> Host:
     return Host.objects.create(
         name=f"kvm-{uuid4().hex[:8]}", transport=transport, state=HostState.UP, **columns
     )
+
+
+def spoil(host: Host) -> None:
+    """As if the file of sealing keys were not the one that this host's secrets were sealed with."""
+    sealed = Fernet(Fernet.generate_key()).encrypt(b"a secret").decode()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE hosts_credentials SET ssh_private_key = %s WHERE host_id = %s", [sealed, host.pk]
+        )
+    record_changed_access(host)

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from hosts.models import Credentials, Host, Transport
+from tests.hosts.reach import spoil
 from watcher.claims import LEASE, ClaimLost, Claims
 from watcher.models import Claim, Watcher
 
@@ -77,6 +78,12 @@ class TestSharing:
         Host.objects.filter(pk=hosts[0].pk).update(gone_at=Now())
 
         assert hosts[0].name not in names(one)
+
+    def test_a_key_that_cannot_be_opened_keeps_nobody_from_looking(self, hosts: list[Host]) -> None:
+        Credentials.objects.create(host=hosts[0])
+        spoil(hosts[0])
+
+        assert names(Claims()) == {host.name for host in hosts}
 
     def test_only_a_watcher_on_the_panels_machine_takes_what_is_there(self, hosts: list[Host]) -> None:
         Host.objects.create(name="here")

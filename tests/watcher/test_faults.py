@@ -15,6 +15,7 @@ from django.utils import timezone
 from domains.models import Domain, DomainState
 from hosts.models import Credentials, Host, HostState, Transport
 from tests.eventually import eventually
+from tests.hosts.reach import spoil
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
 from tests.lab.machines import machine
@@ -138,6 +139,20 @@ class TestBlocked:
             host_key=remote_host.host_key,
         )
         eventually(partial(is_in, over_ssh, HostState.UP), within_s=15)
+
+    def test_a_key_that_cannot_be_opened(
+        self, watched: Host, over_ssh: Host, remote_host: RemoteHost, lab_host: LabHost
+    ) -> None:
+        with neighbour_undisturbed(lab_host):
+            spoil(over_ssh)
+            eventually(partial(is_in, over_ssh, HostState.BLOCKED), within_s=15)
+            assert "sealing_keys" in over_ssh.error
+            assert is_in(watched, HostState.UP)
+
+            known = Credentials.objects.unopened().get(host=over_ssh)
+            known.ssh_private_key = remote_host.lab.ssh_key.read_text()
+            known.save()
+            eventually(partial(is_in, over_ssh, HostState.UP), within_s=15)
 
 
 class TestBadLines:
