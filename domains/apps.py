@@ -5,10 +5,11 @@ class DomainsConfig(AppConfig):
     name = "domains"
 
     def ready(self) -> None:
-        """Make the live pieces known, the page of a machine, and which volumes machines use."""
+        """Make the live pieces known, the page of a machine, and what machines use of other rooms' things."""
         import domains.live  # noqa: F401
         from domains.models import Domain
-        from domains.usage import cards_in, machines_with
+        from domains.usage import at_work_on, cards_in, machines_with
+        from hosts import busy
         from networks import plugged
         from operations import targets
         from storage import usage
@@ -16,3 +17,4 @@ class DomainsConfig(AppConfig):
         targets.register(Domain, page="domains:detail", words="virtual machine")
         usage.register_user(machines_with)
         plugged.register(cards_in)
+        busy.register(at_work_on)

@@ -1,14 +1,16 @@
-"""Tells the rooms below what machines use of theirs: volumes, networks."""
+"""Tells the rooms below what machines use of theirs: volumes, networks, hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import Q
 from django.urls import reverse
 
-from domains.models import DomainDisk, DomainNic, DomainState
+from domains.models import Domain, DomainDisk, DomainNic, DomainState
 from hosts.models import Host
 from networks.plugged import Plug
+from operations.models import Operation, OperationQuerySet
 from storage.usage import Use
 
 
@@ -37,3 +39,12 @@ def cards_in(host: Host, sources: Collection[str]) -> dict[str, list[Plug]]:
         )
         plugs.setdefault(card.source, []).append(plug)
     return plugs
+
+
+def at_work_on(host: Host) -> OperationQuerySet:
+    """The active operations about machines that are on `host`, leave it or come to it."""
+    key = str(host.uuid)
+    named = Q(params__host=key) | Q(params__source=key) | Q(params__target=key)
+    here = Q(target_id__in=Domain.objects.present().filter(host=host).values("uuid"))
+    found: OperationQuerySet = Operation.objects.active().filter(named | here, target_kind="domain")
+    return found

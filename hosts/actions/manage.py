@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput
-from hosts import credentials, inventory, keys
+from hosts import busy, credentials, inventory, keys
 from hosts.actions import check
 from hosts.actions.details import HostDetails, columns
 from hosts.models import Credentials, Host, Transport
@@ -87,13 +87,16 @@ def change(*, host: Host, actor: User, details: HostDetails) -> None:
 def remove(*, host: Host, actor: User) -> None:
     """Forget `host` and the panel's credentials for it; its machines run on, unseen.
 
-    Raises Forbidden, and Conflict while something is at work on it.
+    Raises Forbidden, and Conflict while something is at work on it, on its machines or on its volumes.
     """
     require(actor, Verb.HOST_MANAGE, host)
-    busy = Operation.objects.active().about("host", host.uuid).exclude(kind=check.KIND).first()
-    if busy is not None:
+    # Whoever writes rows of this host just now comes first, and is seen below.
+    Host.objects.select_for_update().get(pk=host.pk)
+    own = Operation.objects.active().about("host", host.uuid).exclude(kind=check.KIND).first()
+    at_work = own or busy.with_things_of(host)
+    if at_work is not None:
         raise Conflict(
-            f"Something is still at work here: {busy.title}.", fix="Wait for its end, or cancel it."
+            f"Something is still at work here: {at_work.title}.", fix="Wait for its end, or cancel it."
         )
     audit.record(actor, "host.remove", target=host, address=host.address)
     # Its name and its UUID are free again: the machine may be added anew.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from cryptography import x509
@@ -19,10 +20,12 @@ from django.db import connection
 from django.test import Client
 
 from audit.models import Entry
+from domains.models import Domain
 from hosts import keys
 from hosts.models import CheckState, Credentials, Host, HostCheck, HostState, Transport
 from operations import actions as operations
 from operations.models import Operation, OperationState
+from storage.models import Pool, Volume
 from tests.conftest import Cast, browser_of, program_of
 from tests.stage import carry_out
 
@@ -229,6 +232,30 @@ class TestRemoving:
 
         assert answer.status_code == 409
         assert "Drain it" in answer.content.decode()
+
+    @pytest.mark.parametrize("what", ["domain", "volume", "leaves", "arrives"])
+    def test_waits_for_what_is_at_work_on_its_things(
+        self, operator: Client, remote: Host, host: Host, what: str
+    ) -> None:
+        Operation.objects.update(state="succeeded")
+        domain = Domain.objects.create(host=remote if what == "domain" else host, name="web1")
+        pool = Pool.objects.create(host=remote, uuid=uuid4(), name="default", kind="dir")
+        volume = Volume.objects.create(pool=pool, name="old.iso")
+        places = {"leaves": {"source": str(remote.uuid)}, "arrives": {"target": str(remote.uuid)}}
+        at_work = Operation.objects.create(
+            kind="any",
+            title="Work on it",
+            target_kind="volume" if what == "volume" else "domain",
+            target_id=volume.uuid if what == "volume" else domain.uuid,
+            params=places.get(what, {}),
+        )
+
+        answer = operator.post(f"/hosts/{remote.uuid}/remove", {"name": remote.name})
+
+        assert answer.status_code == 409
+        assert "Work on it" in answer.content.decode()
+        Operation.objects.filter(pk=at_work.pk).update(state="succeeded")
+        assert operator.post(f"/hosts/{remote.uuid}/remove", {"name": remote.name}).status_code == 302
 
 
 class TestTrust:
