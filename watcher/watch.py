@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 from django.db import Error, close_old_connections, connection
 
-from watcher.claims import Claims
+from hosts import credentials
+from watcher.claims import Claims, Held
 from watcher.lane import Lane
 from watcher.writers import Writers
 
@@ -18,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_S: Final = 2.0
 STOP_S: Final = 3.0
+# On machines that only watch nobody else throws away the keys of removed hosts.
+TIDY_S: Final = 60.0
 
 
 class Watch:
@@ -28,6 +31,7 @@ class Watch:
         self._lanes: dict[UUID, Lane] = {}
         self._ending: list[Lane] = []
         self._stopping = threading.Event()
+        self._tidied_at = -TIDY_S
 
     def run(self) -> None:
         """Watch until `stop`."""
@@ -47,11 +51,15 @@ class Watch:
 
     def _look(self, writers: Writers) -> None:
         try:
-            held = self._claims.look()
-        except Error:
-            log.exception("the database failed; the lanes go on while their leases last")
+            self._keep(self._claims.glance(), writers)
+            self._tidy()
+        except Exception:
+            log.exception("the look failed; the lanes go on while their leases last")
             connection.close()
-            return
+        close_old_connections()
+
+    def _keep(self, held: dict[UUID, Held], writers: Writers) -> None:
+        """See that the lanes are those of the hosts that we hold."""
         for uuid, lane in list(self._lanes.items()):
             if uuid not in held or held[uuid].version != lane.held.version or not lane.alive:
                 self._end(uuid)
@@ -60,7 +68,11 @@ class Watch:
                 self._lanes[uuid] = Lane(one, self._claims, writers)
                 self._lanes[uuid].start()
         self._ending = [lane for lane in self._ending if lane.alive]
-        close_old_connections()
+
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied_at >= TIDY_S:
+            self._tidied_at = time.monotonic()
+            credentials.wipe_unwanted()
 
     def _end(self, uuid: UUID) -> None:
         lane = self._lanes.pop(uuid)
