@@ -5,7 +5,7 @@ unix socket, 0600, in the state folder. Such an ssh ends by itself when nothing 
 and `bin/panel down` end it at once.
 
     STATE_DIR/run/s12          talks to the ssh of the host with the primary key 12
-    STATE_DIR/run/s12.lock     held while it is started; says for which address and credentials
+    STATE_DIR/run/s12.lock     held while it is started; says for which address and credentials, and why it was not
     STATE_DIR/run/t12-5901     leads to the host's 127.0.0.1:5901
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from ipaddress import ip_address
@@ -30,6 +31,10 @@ from hypervisor.errors import HypervisorError, Unreachable, Unsupported
 IDLE_S: Final = 120
 START_S: Final = 2.0 * credentials.CONNECT_S
 _ASK_S: Final = 5.0
+# A host that stalls keeps the one worker that tries to reach it, and none of the others for longer than this.
+WAIT_S: Final = 2.0
+# After it was not reached, nobody tries again for so long.
+SPARED_S: Final = 15.0
 # For questions to the ssh that runs already: they need no configuration, and a name only for the syntax.
 _ASK: Final = ["ssh", "-F", "none"]
 _NOBODY: Final = "nobody"
@@ -55,8 +60,12 @@ def open_tunnel(host: Host, address: str, port: int) -> Path:
     path = _run() / f"t{host.pk}-{name}"
     wanted = f"{path}:{target}:{port}"
     with _locked(host) as lock:
-        if lock.read() == _purpose(host) and _forward(host.pk, wanted):
-            return path
+        purpose, _, failure = lock.read().partition("\n")
+        if purpose == _purpose(host):
+            if _forward(host.pk, wanted):
+                return path
+            if failure and 0 <= time.time() - os.fstat(lock.fileno()).st_mtime < SPARED_S:
+                raise Unreachable(failure)
         _start(host, lock)
         if not _forward(host.pk, wanted):
             raise Unreachable("The SSH connection to the host broke just now.")
@@ -83,16 +92,16 @@ def close_unwanted() -> None:
             close(int(control.name[1:]))
             control.with_suffix(".lock").unlink(missing_ok=True)
             continue
-        with _locked(host) as lock:
-            if lock.read() != _purpose(host):
+        with contextlib.suppress(Unreachable), _locked(host) as lock:
+            if lock.read().partition("\n")[0] != _purpose(host):
                 close(host.pk)
 
 
 def _require_ssh(host: Host) -> None:
     if host.transport == Transport.LOCAL:
         raise NoWay("This machine needs no tunnel.")
-    known = Credentials.objects.filter(host=host).first()
-    if known is None or not host.username or not known.ssh_private_key or not known.host_key:
+    equipped = Credentials.objects.filter(host=host).exclude(ssh_private_key="").exclude(host_key="")
+    if not host.username or not equipped.exists():
         raise NoWay(
             "The consoles of this host go through SSH, which is not set up: give the host an SSH user, put the panel's "
             "public key there and confirm the host's key."
@@ -114,12 +123,21 @@ def _start(host: Host, lock: IO[str]) -> None:
     # never end.
     close(host.pk)
     options = ("-M", "-S", str(_control(host.pk)), "-o", f"ControlPersist={IDLE_S}", "-f", "-N")
-    said = ssh.execute(ssh.command(host, *options), deadline_s=START_S)
-    if said.status:
-        raise ssh.failure(said.errors)
+    purpose = _purpose(host)
+    try:
+        said = ssh.execute(ssh.command(host, *options), deadline_s=START_S)
+        if said.status:
+            raise ssh.failure(said.errors)
+    except Unreachable as error:
+        _write(lock, f"{purpose}\n{error.message}")
+        raise
+    _write(lock, purpose)
+
+
+def _write(lock: IO[str], text: str) -> None:
     lock.seek(0)
     lock.truncate()
-    lock.write(_purpose(host))
+    lock.write(text)
     lock.flush()
 
 
@@ -131,10 +149,23 @@ def _purpose(host: Host) -> str:
 
 @contextlib.contextmanager
 def _locked(host: Host) -> Iterator[IO[str]]:
+    """The host's lock file, ours for now. Raises Unreachable where another worker keeps it for longer than WAIT_S."""
     path = _run() / f"s{host.pk}.lock"
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        until = time.monotonic() + WAIT_S
+        while not _taken(lock):
+            if time.monotonic() > until:
+                raise Unreachable("The host's SSH server keeps the panel waiting.")
+            time.sleep(0.05)
         yield lock
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _control(host_pk: int) -> Path:

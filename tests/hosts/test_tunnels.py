@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,43 @@ class TestOpening:
             tunnels.open_tunnel(host, HERE, SSHD)
         with pytest.raises(Unreachable):
             tunnels.open_tunnel(over_ssh(remote_host, port=2), HERE, SSHD)
+
+
+class TestStalling:
+    """An SSH server that lets everybody wait must not take the panel's workers along."""
+
+    @pytest.fixture
+    def stalled(self, remote_host: RemoteHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+        monkeypatch.setattr(tunnels, "START_S", 2.0)
+        with socket.create_server((HERE, 0)) as silent:
+            yield over_ssh(remote_host, address=HERE, port=silent.getsockname()[1])
+
+    def seconds_until_refused(self, host: Host) -> float:
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="does not answer"):
+            tunnels.open_tunnel(host, HERE, SSHD)
+        return time.monotonic() - began
+
+    def test_is_waited_for_once_and_then_refused_at_once(self, stalled: Host) -> None:
+        assert self.seconds_until_refused(stalled) >= 2
+        assert self.seconds_until_refused(stalled) < 1
+
+    def test_is_tried_again_after_a_while_and_after_a_change(
+        self, stalled: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.seconds_until_refused(stalled)
+        Credentials.objects.get(host=stalled).save()
+        assert self.seconds_until_refused(stalled) >= 2
+        monkeypatch.setattr(tunnels, "SPARED_S", 0.0)
+        assert self.seconds_until_refused(stalled) >= 2
+
+    def test_keeps_one_worker_and_not_the_next(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tunnels, "WAIT_S", 0.1)
+        with (Path(settings.STATE_DIR) / "run" / f"s{host.pk}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with pytest.raises(Unreachable, match="keeps the panel waiting"):
+                tunnels.open_tunnel(host, HERE, SSHD)
+        assert banner(tunnels.open_tunnel(host, HERE, SSHD)) == b"SSH-"
 
 
 class TestEnding:
