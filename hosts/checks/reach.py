@@ -6,10 +6,10 @@ import socket
 import subprocess
 from typing import Final
 
-from hosts import connections, keys, ssh
+from hosts import connections, credentials, keys, ssh
 from hosts.checks.finding import Finding, failed, passed
 from hosts.checks.visit import Visit
-from hosts.models import Credentials, Transport
+from hosts.models import Transport
 from hypervisor.errors import AccessDenied, NotWhoItWas
 from hypervisor.knock import knock
 from hypervisor.uri import DEFAULT_PORTS
@@ -86,30 +86,31 @@ def port(visit: Visit) -> Finding:
 
 
 def host_key(visit: Visit) -> Finding:
-    """The key it shows is the one that a person confirmed; another one is kept until a person has looked at it."""
+    """The key it shows is the one that a person confirmed; another one is offered until a person has looked at it."""
     host, known = visit.host, visit.credentials
     shown = ssh.scan_host_key(host.address, ssh.ssh_port(host), deadline_s=SCAN_S)
     if known.host_key and _is_confirmed(visit, known.host_key, shown):
-        _offer(visit, "")
         return passed(f"It is {_words(keys.HostKey.parse(known.host_key))}, as it was confirmed.")
-    _offer(visit, str(shown))
     if not known.host_key:
         return failed(
             f"The host shows the key {_words(shown)}. Nobody has confirmed it yet.",
             f"Compare it with what the host itself says, then confirm it here:\n{_FINGERPRINT}",
+            offered_key=str(shown),
         )
     return failed(
         f"The host shows another key than before. Before: {_words(keys.HostKey.parse(known.host_key))}. "
         f"Now: {_words(shown)}.",
         "If it was not installed anew, somebody may be in between: do not confirm it. "
         f"Compare it on the host's own screen first:\n{_FINGERPRINT}",
+        offered_key=str(shown),
     )
 
 
 def certificate(visit: Visit) -> Finding:
     """The one it shows was signed by the authority we were given, for this name, and is valid now."""
+    address = connections.prepared_address(visit.host)
     try:
-        _knock(visit)
+        knock(address, deadline_s=SIGN_IN_S)
     except NotWhoItWas as error:
         return failed(
             str(error),
@@ -118,7 +119,7 @@ def certificate(visit: Visit) -> Finding:
         )
     except AccessDenied:
         known = visit.credentials
-        if not (known.ca_certificate and known.client_certificate and known.client_key):
+        if not (known.ca_certificate and known.client_certificate):
             return failed(
                 "The panel has no certificates for this host.",
                 "Give it the authority's certificate, and its own with its key: under “Certificates” on this page.",
@@ -157,6 +158,7 @@ def _is_confirmed(visit: Visit, confirmed: str, shown: keys.HostKey) -> bool:
         return True
     if confirmed.partition(" ")[0] == shown.kind:
         return False
+    credentials.ensure(visit.host)
     try:
         ssh.run(visit.host, ["true"], deadline_s=SIGN_IN_S)
     except NotWhoItWas:
@@ -164,11 +166,6 @@ def _is_confirmed(visit: Visit, confirmed: str, shown: keys.HostKey) -> bool:
     except AccessDenied:
         return True  # it was known by its key before it refused ours
     return True
-
-
-def _offer(visit: Visit, key: str) -> None:
-    # Not by save(): the files on disk stay as they are.
-    Credentials.objects.filter(host=visit.host).update(offered_host_key=key)
 
 
 def _words(key: keys.HostKey) -> str:

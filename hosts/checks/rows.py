@@ -14,7 +14,7 @@ from core.events import publish
 from hosts.checks import catalog
 from hosts.checks.finding import Finding
 from hosts.inventory import state_changed
-from hosts.models import LOST_STATES, CheckState, Host, HostCheck
+from hosts.models import LOST_STATES, CheckState, Credentials, Host, HostCheck
 
 LONGEST: Final = 2000
 
@@ -39,7 +39,7 @@ def ask(host: Host, keys: Collection[str]) -> None:
 
 def waiting(host: Host) -> Iterator[HostCheck]:
     """Each row that waits, marked as under way when it is given; also those that were asked for meanwhile."""
-    HostCheck.objects.filter(host=host, state=CheckState.RUNNING).update(state=CheckState.WAITING)
+    put_back(host)
     while (row := HostCheck.objects.filter(host=host, state=CheckState.WAITING).first()) is not None:
         HostCheck.objects.filter(pk=row.pk).update(state=CheckState.RUNNING)
         row.host = host
@@ -47,8 +47,12 @@ def waiting(host: Host) -> Iterator[HostCheck]:
         yield row
 
 
+@transaction.atomic
 def end(row: HostCheck, finding: Finding) -> None:
-    """Write how a check ended; who looks is told where that is news."""
+    """Write how a check ended, and the key that it offers; who looks is told where that is news."""
+    if row.key == "host_key":
+        # Not by save(): the files on disk stay as they are.
+        Credentials.objects.filter(host=row.host).update(offered_host_key=finding.offered_key)
     values = {"state": finding.state, "detail": finding.detail[:LONGEST], "fix": finding.fix[:LONGEST]}
     HostCheck.objects.filter(pk=row.pk).update(**values, checked_at=Now())
     if any(getattr(row, name) != value for name, value in values.items()):
@@ -62,8 +66,7 @@ def look_again(host: Host, **_: Any) -> None:
     HostCheck.objects.filter(soon, host=host).update(checked_at=None)
 
 
-def drop(host: Host) -> None:
-    """Nobody will do what still waits."""
-    unfinished = HostCheck.objects.filter(host=host, state__in=(CheckState.WAITING, CheckState.RUNNING))
-    unfinished.update(state=CheckState.SKIPPED, detail="The checking ended before this.", fix="")
+def put_back(host: Host) -> None:
+    """What was under way waits again, for the next who checks: the clock at the latest."""
+    HostCheck.objects.filter(host=host, state=CheckState.RUNNING).update(state=CheckState.WAITING)
     publish("host-checks", host.uuid)

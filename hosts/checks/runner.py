@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
+from django.db import transaction
 
 from hosts import inventory
 from hosts.checks import beside, catalog, inside, reach, rows
 from hosts.checks.finding import Finding, failed, skipped
 from hosts.checks.visit import Visit
-from hosts.models import GOOD_CHECKS, CheckState, Host, HostCheck, HostState
+from hosts.models import GOOD_CHECKS, Host, HostCheck, HostState
 from hypervisor.errors import AccessDenied, HypervisorError, NotWhoItWas
 
 log = structlog.get_logger(__name__)
@@ -32,21 +33,35 @@ _DO: Final[dict[str, Callable[[Visit], Finding]]] = {
 
 
 def run(host: Host, wanted: Iterable[HostCheck]) -> Iterable[HostCheck]:
-    """Do the checks of the rows in `wanted`, and give each when it has ended and is written."""
-    checks = {check.key: check for check in catalog.checks_of(host)}
-    states = rows.states(host)
+    """Do the checks of the rows in `wanted`, and give each when it has ended and is written.
+
+    A person may change or remove `host` meanwhile: it is read again before each check, and after it.
+    """
     with Visit(host) as visit:
         for row in wanted:
-            check = checks.get(row.key)
-            if check is None:  # the host was changed meanwhile, and this check is not one of its any more
-                row.delete()
+            visit.refresh()
+            if host.gone_at is not None:
+                return
+            checks = {check.key: check for check in catalog.checks_of(host)}
+            if row.key not in checks:
                 continue
-            finding = _do(visit, check, states, checks)
-            states[row.key] = finding.state
-            rows.end(row, finding)
+            finding = _do(visit, checks[row.key], checks)
+            if not _keep(visit, row, finding):
+                continue
             if row.key == "libvirt" and finding.state in GOOD_CHECKS:
                 _tell_watcher(host)
             yield row
+
+
+@transaction.atomic
+def _keep(visit: Visit, row: HostCheck, finding: Finding) -> bool:
+    """Write the finding; not where it is about a way that the host had until just now, and the row waits again."""
+    Host.objects.select_for_update().get(pk=visit.host.pk)
+    if visit.refresh():
+        rows.put_back(visit.host)
+        return False
+    rows.end(row, finding)
+    return True
 
 
 def _tell_watcher(host: Host) -> None:
@@ -55,9 +70,8 @@ def _tell_watcher(host: Host) -> None:
         inventory.record_changed_access(host)
 
 
-def _do(
-    visit: Visit, check: catalog.Check, states: dict[str, CheckState], checks: dict[str, catalog.Check]
-) -> Finding:
+def _do(visit: Visit, check: catalog.Check, checks: dict[str, catalog.Check]) -> Finding:
+    states = rows.states(visit.host)
     for key in check.after:
         if key in checks and states.get(key) not in GOOD_CHECKS:
             return skipped(f"Not before this is good: {checks[key].title}.")

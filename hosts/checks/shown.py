@@ -51,7 +51,7 @@ def checks(host: Host) -> list[Shown]:
     titles = {check.key: check.title for check in catalog.checks_of(host)}
     rows = [row for row in HostCheck.objects.filter(host=host) if row.key in titles]
     unconfirmed = any(row.key == "host_key" and row.state == CheckState.FAILED for row in rows)
-    known = Credentials.objects.filter(host=host).first() if unconfirmed else None
+    known = Credentials.objects.unopened().filter(host=host).first() if unconfirmed else None
     return [_shown(row, titles[row.key], known) for row in rows]
 
 
@@ -62,13 +62,16 @@ def summary(shown: list[Shown]) -> Summary | None:
     if worst is None:
         return None
     count = states.count(worst)
-    if worst == CheckState.PASSED:
+    if worst == CheckState.PASSED and count == len(states):
         return Summary(worst, f"All {count} checks are good")
-    words = {
+    if worst == CheckState.PASSED:
+        words = f"{count} of {len(states)} checks are good, the others were not done"
+        return Summary(CheckState.SKIPPED, words)
+    told = {
         CheckState.FAILED: f"{count} of {len(states)} checks failed",
         CheckState.WARNING: f"{count} of {len(states)} checks could be better",
     }
-    return Summary(CheckState(worst), words.get(CheckState(worst), "Checks are under way"))
+    return Summary(CheckState(worst), told.get(CheckState(worst), "Checks are under way"))
 
 
 def fingerprint(key: str) -> str:

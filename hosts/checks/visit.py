@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from hosts import connections
 from hosts.models import Credentials, Host
@@ -19,14 +19,25 @@ class Visit:
 
     def __init__(self, host: Host) -> None:
         self.host = host
+        self._way = _way_to(host)
         self._lines = ExitStack()
         self._hypervisor: Isolated | None = None
         self._facts: HostFacts | None = None
 
+    def refresh(self) -> bool:
+        """Read `host` again. Where it is reached otherwise by now, True, and what was opened for it is closed."""
+        self.host.refresh_from_db()
+        way = _way_to(self.host)
+        if way == self._way:
+            return False
+        self._lines.close()
+        self._way, self._hypervisor, self._facts = way, None, None
+        return True
+
     @property
     def credentials(self) -> Credentials:
         """As they are now: a person may confirm a key while the checks run."""
-        return Credentials.objects.filter(host=self.host).first() or Credentials(host=self.host)
+        return Credentials.objects.unopened().filter(host=self.host).first() or Credentials(host=self.host)
 
     def hypervisor(self) -> Isolated:
         """The connection. Raises HypervisorError."""
@@ -50,3 +61,10 @@ class Visit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lines.close()
+
+
+def _way_to(host: Host) -> tuple[Any, ...]:
+    """Where the host is and what is proved to it and by it; not `changed_at`, which a good check moves too."""
+    columns = ("ssh_public_key", "host_key", "ca_certificate", "client_certificate")
+    known = Credentials.objects.filter(host=host).values_list(*columns).first()
+    return host.transport, host.address, host.port, host.username, known

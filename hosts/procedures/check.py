@@ -34,8 +34,8 @@ def check(params: dict[str, Any]) -> Sequence[Step]:
 
 
 @settled("host.check")
-def drop_rest(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the engine's own shape)
-    """What was not done is not left waiting."""
+def leave_rest(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the engine's own shape)
+    """What was not done is left to the clock."""
     host = Host.objects.filter(uuid=run.operation.target_id).first()
     if host is not None and not succeeded:
-        rows.drop(host)
+        rows.put_back(host)
