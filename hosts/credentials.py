@@ -6,14 +6,18 @@
     known_hosts   the host's key, as a person confirmed it; without one no connection is made
     cacert.pem, clientcert.pem, clientkey.pem       for TLS, by the names that libvirt's `pkipath` wants
 
-The database is the truth and the folder a copy: it is written where it is used, and again after each change.
+The database is the truth and the folder a copy: it is written where it is used, and again after each change. `stamp`
+says of which state of the database it is a copy; `lock` keeps two processes from mixing two states.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -75,22 +79,10 @@ def folder_of(host: Host) -> Path:
 def ensure(host: Host) -> Path:
     """The folder with the files as the database has them now. Raises AccessDenied where they can't be unsealed."""
     folder = folder_of(host)
-    try:
-        known = Credentials.objects.filter(host=host).first() or Credentials(host=host)
-    except Unsealable as error:
-        raise AccessDenied(str(error)) from error
-    stamp = folder / "stamp"
-    wanted = f"1 {known.changed_at}"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return folder
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    for name, text in _files(folder, known).items():
-        if text:
-            _put(folder / name, text, mode=0o700 if name == "ssh" else 0o600)
-        else:
-            (folder / name).unlink(missing_ok=True)
-    _put(stamp, wanted, mode=0o600)
+    with _locked(folder):
+        _copy(host, folder)
     return folder
 
 
@@ -102,10 +94,38 @@ def wipe(host: Host) -> None:
 
 def wipe_unwanted() -> None:
     """Throw away the folders of hosts that were removed; on other machines of the panel nobody else does it."""
+    # Listed first: a host that is added meanwhile keeps its new folder.
+    folders = list((Path(settings.STATE_DIR) / "hosts").glob("*"))
     wanted = {str(uuid) for uuid in Host.objects.present().values_list("uuid", flat=True)}
-    for folder in (Path(settings.STATE_DIR) / "hosts").glob("*"):
+    for folder in folders:
         if folder.name not in wanted:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(host: Host, folder: Path) -> None:
+    try:
+        known = Credentials.objects.filter(host=host).first() or Credentials(host=host)
+    except Unsealable as error:
+        raise AccessDenied(
+            f"{error} Put that one back and restart the panel, or replace this host's key."
+        ) from error
+    stamp = folder / "stamp"
+    wanted = f"1 {known.changed_at}"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    for name, text in _files(folder, known).items():
+        if text:
+            _put(folder / name, text, mode=0o700 if name == "ssh" else 0o600)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    _put(stamp, wanted, mode=0o600)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with os.fdopen(os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _files(folder: Path, known: Credentials) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
@@ -125,6 +126,16 @@ class TestFiles:
         known.host_key = "ssh-ed25519 AAAA"
         known.save()
         assert credentials.ensure(host) == folder
+        assert "AAAA" in (folder / "known_hosts").read_text()
+
+    def test_are_of_one_state_of_the_database_for_whoever_had_to_wait(
+        self, remote_host: RemoteHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        host = over_ssh(remote_host)
+        known = Credentials.objects.get(host=host)
+        known.host_key = "ssh-ed25519 AAAA"
+        monkeypatch.setattr(fcntl, "flock", lambda *_: known.save())
+        folder = credentials.ensure(host)
         assert "AAAA" in (folder / "known_hosts").read_text()
 
     def test_go_with_the_host(
