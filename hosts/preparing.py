@@ -93,7 +93,7 @@ def _user(host: Host, public_key: str) -> Iterator[Command]:
         )
     entry = shlex.quote(f"{_KEY_OPTIONS} {public_key}")
     yield Command(
-        "Let the panel's key in, for libvirt and screens alone",
+        "Let the panel's key in: it may run commands as this user and reach the host's own 127.0.0.1, nothing else",
         f"sudo -u {name} mkdir -p -m 700 ~{name}/.ssh && "
         f"echo {entry} | sudo -u {name} tee -a ~{name}/.ssh/authorized_keys >/dev/null",
     )

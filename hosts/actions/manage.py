@@ -111,7 +111,8 @@ def _insecurity(actor: User, details: HostDetails, *, before: Host | None) -> di
     """When somebody said yes to TCP: a right of its own, asked for at each host and again at each change to it."""
     if details.transport != Transport.TCP:
         return {"insecure_since": None}
-    if before is not None and before.transport == Transport.TCP and before.address == details.address:
+    where = (details.transport, details.address, details.port)
+    if before is not None and where == (before.transport, before.address, before.port):
         return {"insecure_since": before.insecure_since}
     require(actor, Verb.HOST_INSECURE)
     if not details.insecure:
@@ -129,8 +130,8 @@ def _insecure(host: Host) -> bool:
 
 def _equip(host: Host) -> None:
     """See that the panel has a key pair of its own for each host that it reaches by SSH, if only for consoles."""
-    known, _ = Credentials.objects.get_or_create(host=host)
-    if host.username and not known.ssh_private_key:
+    known, _ = Credentials.objects.unopened().get_or_create(host=host)
+    if host.username and Credentials.objects.filter(pk=known.pk, ssh_private_key="").exists():
         pair = keys.generate_key_pair("kvm-panel")
         known.ssh_private_key, known.ssh_public_key = pair.private, pair.public
         known.save()

@@ -30,7 +30,7 @@ def confirm_host_key(*, host: Host, actor: User, fingerprint: str) -> None:
     Raises Forbidden, and Conflict where the host has shown another one since.
     """
     require(actor, Verb.HOST_MANAGE, host)
-    known = Credentials.objects.select_for_update().filter(host=host).first()
+    known = Credentials.objects.unopened().select_for_update().filter(host=host).first()
     offered = known.offered_host_key if known else ""
     if known is None or not offered or keys.HostKey.parse(offered).fingerprint != fingerprint:
         raise Conflict(
@@ -50,7 +50,7 @@ def replace_key_pair(*, host: Host, actor: User) -> None:
     require(actor, Verb.HOST_MANAGE, host)
     if not host.username:
         raise Conflict("The panel does not use SSH with this host.", fix="Give it a user first.")
-    known, _ = Credentials.objects.select_for_update().get_or_create(host=host)
+    known, _ = Credentials.objects.unopened().select_for_update().get_or_create(host=host)
     pair = keys.generate_key_pair("kvm-panel")
     known.ssh_private_key, known.ssh_public_key = pair.private, pair.public
     known.save()
@@ -66,14 +66,17 @@ def set_certificates(*, host: Host, actor: User, ca: str, certificate: str, key:
     Raises Forbidden and InvalidInput.
     """
     require(actor, Verb.HOST_MANAGE, host)
-    _certificates(ca, "ca")
-    ours = _certificates(certificate, "certificate")[0]
+    authorities = _certificates(ca, "ca")
+    chain = _certificates(certificate, "certificate")
+    ours = chain[0]
     if ours.not_valid_after_utc <= timezone.now():
         raise InvalidInput("This certificate has expired.", field="certificate")
     if _public_bytes(_key(key)) != _public_bytes(ours):
         raise InvalidInput("This key does not belong to the certificate.", field="key")
-    known, _ = Credentials.objects.select_for_update().get_or_create(host=host)
-    known.ca_certificate, known.client_certificate, known.client_key = ca, certificate, key
+    known, _ = Credentials.objects.unopened().select_for_update().get_or_create(host=host)
+    # Written anew: what was typed may hold a private key as well, and only `client_key` is sealed.
+    known.ca_certificate, known.client_certificate = _as_pem(authorities), _as_pem(chain)
+    known.client_key = key
     known.save()
     subject = ours.subject.rfc4514_string()[:200]
     audit.record(actor, "host.certificates", target=host, subject=subject)
@@ -92,6 +95,10 @@ def _certificates(text: str, field: str) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(_pem(text, field).encode())
     except ValueError as error:
         raise InvalidInput("This is no certificate in PEM format.", field=field) from error
+
+
+def _as_pem(certificates: list[x509.Certificate]) -> str:
+    return "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in certificates)
 
 
 def _key(text: str) -> PrivateKeyTypes:

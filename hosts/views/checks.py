@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -19,6 +20,11 @@ from hosts.checks.shown import fingerprint
 from hosts.forms import CertificatesForm
 from hosts.models import Credentials, Host, Transport
 from hosts.views.manage import managed
+
+_NEW_KEY: Final = (
+    "The panel has a new key. Add it to the host as shown below, and remove the line with the old one from "
+    "authorized_keys there."
+)
 
 
 @require_safe
@@ -51,7 +57,7 @@ def replace_key(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """A new key pair for the panel."""
     host = managed(request, uuid)
     trust.replace_key_pair(host=host, actor=signed_in(request))
-    return _done(request, host, "The panel has a new key. Add it to the host as shown below.")
+    return _done(request, host, _NEW_KEY)
 
 
 @require_POST
@@ -70,14 +76,14 @@ def certificates(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, host: Host, form: CertificatesForm, *, status: int = 200) -> HttpResponse:
-    known = Credentials.objects.filter(host=host).first() or Credentials(host=host)
+    known = Credentials.objects.unopened().filter(host=host).first() or Credentials(host=host)
     context = {
         **live.checks_of(signed_in(request), host),
         "public_key": known.ssh_public_key,
         "host_key": fingerprint(known.host_key),
         "families": preparing.families(host, known.ssh_public_key),
         "tls": host.transport == Transport.TLS,
-        "has_certificates": bool(known.client_key),
+        "has_certificates": bool(known.client_certificate),
         "form": form,
     }
     return render(request, "hosts/checks.html", context, status=status)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery import current_app
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -21,12 +22,15 @@ from django.test import Client
 
 from audit.models import Entry
 from domains.models import Domain
-from hosts import keys
+from hosts import connections, keys
 from hosts.models import CheckState, Credentials, Host, HostCheck, HostState, Transport
+from hosts.tasks import recheck
+from hypervisor.errors import AccessDenied
 from operations import actions as operations
 from operations.models import Operation, OperationState
 from storage.models import Pool, Volume
 from tests.conftest import Cast, browser_of, program_of
+from tests.hosts.reach import spoil
 from tests.stage import carry_out
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2J4vG7Bq3sWIXWv2jPpI0o1vJ1cGmQ5g1n4mH7b1aZ"
@@ -151,6 +155,15 @@ class TestTcp:
 
         assert program.put(f"/api/v1/hosts/{uuid}", moved, "application/json").json()["field"] == "insecure"
 
+    def test_is_asked_for_again_at_another_port(self, cast: Cast) -> None:
+        program = program_of(cast.superuser)
+        given = {"address": "kvm2", "transport": "tcp", "insecure": True}
+        uuid = program.post("/api/v1/hosts", given, "application/json").json()["uuid"]
+
+        moved = {"address": "kvm2", "transport": "tcp", "port": 16510}
+
+        assert program.put(f"/api/v1/hosts/{uuid}", moved, "application/json").json()["field"] == "insecure"
+
 
 class TestChanging:
     def test_keeps_what_is_trusted_and_checks_anew_where_it_moved(
@@ -204,11 +217,18 @@ class TestChanging:
 
 
 class TestCancelling:
-    def test_leaves_no_check_waiting(self, cast: Cast, remote: Host) -> None:
+    def test_leaves_the_checks_to_the_clock(
+        self, cast: Cast, remote: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[int] = []
+        monkeypatch.setattr(current_app, "send_task", lambda name, args, **_: sent.append(args[0]))
+        HostCheck.objects.filter(key="name").update(state=CheckState.RUNNING)
         operation = operations.cancel(operation=Operation.objects.get(kind="host.check"), actor=cast.operator)
 
         assert carry_out(operation.pk).state == OperationState.CANCELLED
-        assert set(HostCheck.objects.values_list("state", flat=True)) == {CheckState.SKIPPED}
+        assert set(HostCheck.objects.values_list("state", flat=True)) == {CheckState.WAITING}
+        recheck()
+        assert sent == [remote.pk]
 
 
 class TestRemoving:
@@ -263,7 +283,8 @@ class TestTrust:
         Credentials.objects.filter(host=remote).update(offered_host_key=KEY)
         HostCheck.objects.filter(key="host_key").update(state=CheckState.FAILED)
         fingerprint = keys.HostKey.parse(KEY).fingerprint
-        assert fingerprint in operator.get(f"/hosts/{remote.uuid}/checks/").content.decode()
+        page = operator.get(f"/hosts/{remote.uuid}/checks/").content.decode()
+        assert f"<code>{fingerprint}</code>" in page, "nobody confirms what is not shown"
 
         operator.post(f"/hosts/{remote.uuid}/host-key", {"fingerprint": fingerprint})
 
@@ -298,8 +319,41 @@ class TestTrust:
         assert answer.status_code == 422
         assert Credentials.objects.get(host=remote).client_key == ""
 
+    def test_a_key_pasted_with_a_certificate_is_not_kept_with_it(
+        self, operator: Client, remote: Host
+    ) -> None:
+        key = generate_private_key(SECP256R1())
+        one, other = fresh_certificate(key), fresh_certificate(key, days=2)
+
+        operator.post(
+            f"/hosts/{remote.uuid}/certificates",
+            {"ca": other + as_pem(key), "certificate": as_pem(key) + one + other, "key": as_pem(key)},
+        )
+
+        known = Credentials.objects.get(host=remote)
+        assert (known.ca_certificate, known.client_certificate) == (other, one + other)
+
 
 class TestSecrets:
+    def test_that_cannot_be_opened_can_be_replaced(self, cast: Cast, operator: Client, remote: Host) -> None:
+        spoil(remote)
+        Credentials.objects.update(offered_host_key=KEY)
+        HostCheck.objects.filter(key="host_key").update(state=CheckState.FAILED)
+        path = f"/hosts/{remote.uuid}"
+
+        answers = [operator.get(f"{path}/{page}") for page in ("", "checks/", "edit")]
+        answers.append(program_of(cast.operator).get(f"/api/v1{path}/access"))
+        assert {answer.status_code for answer in answers} == {200}
+        with pytest.raises(AccessDenied, match="sealing_keys"):
+            connections.prepared_address(remote)
+
+        operator.post(f"{path}/host-key", {"fingerprint": keys.HostKey.parse(KEY).fingerprint})
+        operator.post(f"{path}/key")
+
+        known = Credentials.objects.get(host=remote)
+        assert known.host_key == KEY
+        assert "PRIVATE KEY" in known.ssh_private_key
+
     def test_go_in_and_never_out(self, cast: Cast, operator: Client, remote: Host) -> None:
         Host.objects.update(transport=Transport.TLS)
         key = generate_private_key(SECP256R1())
