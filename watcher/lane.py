@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 import structlog
-from django.db import Error
+from django.db import InterfaceError, OperationalError
 
 from hosts import connections
 from hosts.inventory import SameMachine, note, record_blocked, record_lost
@@ -99,11 +99,12 @@ class Lane:
                 wait_s = self._try()
             except ClaimLost:
                 break
-            except Error:
+            except (InterfaceError, OperationalError):
                 log.exception("the database failed; the host is read anew")
                 wait_s = self._backoff.next_s(tried_s=0)
             except Exception:
                 log.exception("the lane broke; the host is read anew")
+                self._tell_broken()
                 wait_s = self._backoff.next_s(tried_s=0)
             self._stopping.wait(wait_s)
 
@@ -116,7 +117,7 @@ class Lane:
             self._tell(record_blocked, str(error))
             return jittered(BLOCKED_S)
         except HypervisorError as error:
-            if not self._again_at_once(error):
+            if not self._again_at_once(error.message):
                 self._tell(record_lost, self._broke or error.message)
                 return self._backoff.next_s(tried_s=time.monotonic() - began)
         return 0.0
@@ -146,13 +147,13 @@ class Lane:
             return OPEN_S + slow_s
         return slow_s + min(OPEN_S, max(SHORTEST_OPEN_S, SILENT_S - (time.monotonic() - self._heard_at)))
 
-    def _again_at_once(self, error: HypervisorError) -> bool:
+    def _again_at_once(self, reason: str) -> bool:
         """Whether this is the moment to make a good connection again before anybody is told that it broke."""
         if not self._steady:
             return False
         self._steady = False
-        self._broke = error.message
-        log.info("connection broke", reason=error.message)
+        self._broke = reason
+        log.info("connection broke", reason=reason)
         return True
 
     def _connected(self) -> None:
@@ -168,6 +169,15 @@ class Lane:
             log.warning("host lost", reason=reason)
             self._told = reason
         self._record(write, self.host, reason)
+
+    def _tell_broken(self) -> None:
+        """What the panel shows of the host is not kept true any more, though the host may be well."""
+        reason = "The panel itself failed at this host; the watcher's log says why."
+        try:
+            if not self._again_at_once(reason):
+                self._tell(record_lost, reason)
+        except Exception:
+            log.exception("the host keeps the state it was seen in")
 
     def _record(
         self, write: Callable[Parameters, Result], /, *arguments: Parameters.args, **named: Parameters.kwargs

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
+import networks.inventory
 import watcher.following
 import watcher.lane
 import watcher.watch
+from core.sealed import Unsealable
 from domains.models import Domain, DomainState
-from hosts.models import Host, HostState
+from hosts import credentials
+from hosts.models import Host, HostState, Transport
+from hypervisor.facts import NetworkFacts
 from networks.models import Network
 from storage.models import Pool, Volume
 from tests.eventually import eventually
 from tests.lab.host import LabHost
 from tests.lab.machines import machine
 from tests.watcher.conftest import Define, is_in, watching
+from watcher.claims import Claims, Held
+from watcher.models import Claim
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +163,54 @@ class TestLosing:
 
         assert nowhere.error
         assert nowhere.seen_at is None
+
+
+class TestThePanelsOwnFailures:
+    def test_a_host_that_cannot_be_written_down_is_not_called_up(
+        self, watched: Host, second: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = networks.inventory.record_networks
+
+        def fail(host: Host, facts: list[NetworkFacts]) -> None:
+            if host.pk == second.pk:
+                raise OverflowError
+            write(host, facts)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(networks.inventory, "record_networks", fail)
+            Host.objects.filter(pk=second.pk).update(port=1)  # a new connection, and all is read anew
+            eventually(partial(is_in, second, HostState.DOWN), within_s=15)
+            assert "panel itself" in second.error
+            assert is_in(watched, HostState.UP)
+
+        eventually(partial(is_in, second, HostState.UP), within_s=15)
+
+    def test_a_look_that_fails_ends_nothing(
+        self, watched: Host, define: Define, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed = threading.Event()
+
+        def fail(claims: Claims) -> dict[UUID, Held]:
+            failed.set()
+            raise Unsealable
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Claims, "look", fail)
+            assert failed.wait(10)
+            machine = define("web1")
+            eventually(Domain.objects.filter(uuid=machine.uuid).exists, within_s=5)
+
+        Host.objects.filter(pk=watched.pk).update(gone_at=timezone.now())
+        eventually(Claim.objects.filter(watcher=None).exists, within_s=10)
+
+    def test_keys_of_removed_hosts_are_thrown_away_where_only_a_watcher_runs(
+        self, transactional_db: None
+    ) -> None:
+        columns = {"transport": Transport.SSH, "address": "192.0.2.1", "gone_at": timezone.now()}
+        folder = credentials.ensure(Host.objects.create(name="gone", **columns))
+
+        with watching(remote_only=True):
+            eventually(lambda: not folder.exists(), within_s=10)
 
 
 class TestTwoEntriesForOneMachine:
