@@ -18,6 +18,8 @@ from hypervisor.specs import ImageFormat, VolumeSpec
 
 def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: Move) -> Iterator[Finding]:
     """What is well, to mind, or in the way. Raises hypervisor.errors where a host doesn't answer."""
+    if to.maintenance:
+        yield blocker(f"{to.name} is in maintenance.", "Choose another host, or end its maintenance.")
     facts = source.migration_facts(domain.uuid)
     yield from _machine(facts, move)
     yield from _taken(target, domain, to)

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from domains.actions.drain import bring_back, drain
+from domains.actions.migrate import migrate
 from domains.draining import Fate
 from domains.models import Domain
+from domains.moving import MoveOptions
 from hosts.models import Host
 from operations import actions as operations
 from operations.models import ACTIVE, Operation, OperationState
@@ -126,3 +128,14 @@ def test_stops_when_cancelled(road: Road) -> None:
     assert [where(name) for name in ("one", "two", "three")] == ["kvm2", "kvm1", "kvm1"]
     assert Operation.objects.get(pk=second.pk).state == OperationState.CANCELLED
     assert not Host.objects.get(pk=road.here.pk).maintenance
+
+
+def test_nobody_sets_out_for_a_host_in_maintenance(road: Road) -> None:
+    domain = road.machine("late")
+    asked = migrate(domain=domain, target=road.there, options=MoveOptions(), actor=road.actor)
+    Host.objects.filter(pk=road.there.pk).update(maintenance=True)
+
+    done = carry_out(asked.pk)
+
+    assert (done.state, done.error) == (OperationState.FAILED, "kvm2 is in maintenance.")
+    assert where("late") == "kvm1"
