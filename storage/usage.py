@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from hosts.models import Host
-from storage.models import Volume
+from storage.models import Volume, VolumeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,11 @@ def based_on(volume: Volume) -> Volume | None:
         return None
     layers = Volume.objects.filter(pool__host_id=volume.pool.host_id, gone_at=None)
     return layers.filter(backing_path=volume.path).exclude(pk=volume.pk).first()
+
+
+def kept_because(volume: Volume) -> str:
+    """Why it must stay even where no machine has it any more; blank where it may go."""
+    layer = based_on(volume)
+    if layer is not None:
+        return f"{layer} is based on it."
+    return "It is an ISO image." if volume.kind == VolumeKind.ISO else ""

@@ -17,8 +17,8 @@ from core.errors import InvalidInput
 from domains.models import Domain
 from operations import actions as operations
 from operations.models import Operation
-from storage.models import Volume, VolumeKind
-from storage.usage import based_on, users_of
+from storage.models import Volume
+from storage.usage import kept_because, users_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,7 @@ def _kept(volume: Volume, domain: Domain) -> str:
     others = [use for use in users_of(domain.host, [volume.path]).get(volume.path, []) if use.url != here]
     if others:
         return f"{others[0].name} uses it, too."
-    layer = based_on(volume)
-    if layer is not None:
-        return f"{layer} is based on it."
-    return "It is an ISO image." if volume.kind == VolumeKind.ISO else ""
+    return kept_because(volume)
 
 
 @transaction.atomic
