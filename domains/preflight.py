@@ -175,6 +175,11 @@ def _network(nic: DomainNic, there: dict[str, Network], target: Host) -> Finding
     return warning(f"A network card of kind {nic.kind} may not work the same on {target.name}.")
 
 
+def _may_be_empty(disk: DomainDisk) -> bool:
+    """Whether it is a drive that nobody would miss an image in; libvirt insists on a source for disks."""
+    return disk.device == "cdrom" or (disk.device == "floppy" and not disk.pool_name)
+
+
 class _Disks:
     """Decides for each disk and drive where it will be on the target."""
 
@@ -185,7 +190,9 @@ class _Disks:
         self.drives: list[Placing] = []
         self.eject: list[DomainDisk] = []
         self._domain, self._target, self._options = domain, target, options
-        self._disks = [disk for disk in domain.disks.all() if disk.path]
+        disks = domain.disks.all()
+        self._disks = [disk for disk in disks if disk.path]
+        self._pathless = [disk for disk in disks if not disk.path and not _may_be_empty(disk)]
         paths = [disk.path for disk in self._disks]
         volumes = Volume.objects.present().select_related("pool")
         self._here = {v.path: v for v in volumes.filter(pool__host=domain.host, path__in=paths)}
@@ -202,6 +209,13 @@ class _Disks:
                 self._place_drive(disk)
             else:
                 self._place_disk(disk)
+        for disk in self._pathless:
+            words = f"Disk {disk.target} is given by its pool or over the network, not as a file or device"
+            self.findings.append(
+                blocker(
+                    f"{words}: the panel can't tell whether both hosts have it.", "Name its file instead."
+                )
+            )
         if not self._domain.on:
             self._check_bases()
 

@@ -56,6 +56,10 @@ class Run:
         self.params = {**self.params, **values}
         journal.write(self.operation, params=self.params)
 
+    def commit(self) -> bool:
+        """Pass the point of no return in the middle of a step. False where a person asked to cancel before."""
+        return journal.commit(self.operation)
+
     def percent(self, fraction: float) -> int:
         """How far the whole operation is when the current step is that far."""
         return round(100 * (self._start + self._share * min(max(fraction, 0.0), 1.0)))

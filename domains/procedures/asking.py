@@ -12,8 +12,9 @@ from domains.preflight import Finding, blocker, ok, warning
 from hosts.connections import Hypervisor
 from hosts.models import Host
 from hypervisor.errors import HypervisorError, NotFound
-from hypervisor.facts import MigrationFacts
+from hypervisor.facts import DomainState, MigrationFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
+from storage.models import Volume
 
 
 def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: Move) -> Iterator[Finding]:
@@ -38,6 +39,20 @@ def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: 
             )
 
 
+def unplanned(source: Hypervisor, move: Move) -> Iterator[Finding]:
+    """Disks that were plugged in or exchanged since the move was asked for: nobody chose what becomes of them."""
+    old = Volume.objects.filter(uuid__in=[here for _, here, _ in move.copies])
+    paths = dict(old.values_list("uuid", "path"))
+    copied = {disk: paths.get(here) for disk, here, _ in move.copies}
+    shared = {disk for disk, _, _ in move.shared}
+    for disk in source.read_domain(move.domain).disks:
+        drive = disk.device == "cdrom" or (disk.device == "floppy" and not disk.path)
+        if not drive and disk.target not in shared and copied.get(disk.target) != disk.path:
+            yield blocker(
+                f"Disk {disk.target} is another one than when this move was asked for.", "Ask again."
+            )
+
+
 def same_storage(source: Hypervisor, target: Hypervisor, here: UUID, there: UUID) -> bool:
     """Whether what one host writes into its pool the other one finds in its own: the one sure sign of shared storage.
 
@@ -57,6 +72,9 @@ def same_storage(source: Hypervisor, target: Hypervisor, here: UUID, there: UUID
 
 
 def _machine(facts: MigrationFacts, move: Move) -> Iterator[Finding]:
+    if move.live is (facts.state is DomainState.OFF):
+        words = "It was shut down meanwhile." if move.live else "It was started meanwhile."
+        yield blocker(words, "Ask again: a machine that runs moves in another way than one that is off.")
     if facts.job:
         yield blocker("Something else works on it just now.", "Wait for its end.")
     if not facts.persistent:

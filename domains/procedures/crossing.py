@@ -142,6 +142,8 @@ def _follow(run: Run, source: Hypervisor, move: Move, waits: Callable[[], bool])
                 limited = True
             late = options.post_copy_after_s and progress.elapsed_ms > 1000 * options.post_copy_after_s
             if late and not switched and progress.total_bytes:
+                if not run.commit():
+                    continue  # cancelled, which the next round heeds
                 source.start_post_copy(move.domain)
                 switched = True
                 run.log("It runs at the target; the rest of its memory follows.")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from accounts.permissions import Verb
 from core.errors import Conflict
 from core.units import MIB
-from domains import duplicates, inventory
+from domains import inventory
 from domains.models import Domain
 from domains.moving import Move
 from domains.preflight import Level
 from domains.procedures import asking, crossing
 from domains.procedures.steps import host_by
-from hosts.connections import borrow
+from hosts.connections import Hypervisor, borrow
 from hypervisor.errors import NotFound
 from hypervisor.specs import MigrationSpec
 from operations.procedures import Step, procedure, settled
@@ -25,6 +25,10 @@ from storage import inventory as storage
 from storage.models import Volume
 from storage.procedures import CreateVolume, DeleteVolume
 from storage.procedures.volumes import find, refuse_if_plugged_in
+from storage.usage import kept_because
+
+# Among what an operation keeps: that its source started the machine by itself.
+_AUTOSTART: Final = "autostart"
 
 
 class CheckHosts(Step):
@@ -37,7 +41,7 @@ class CheckHosts(Step):
         move = Move.from_params(run.params)
         domain, target = Domain.objects.get(uuid=move.domain), host_by(move.target)
         with crossing.both(move) as (here, there):
-            findings = list(asking.ask(here, there, domain, target, move))
+            findings = [*asking.ask(here, there, domain, target, move), *asking.unplanned(here, move)]
         for finding in findings:
             if finding.level is Level.WARNING:
                 run.log(finding.text)
@@ -120,9 +124,16 @@ class Migrate(Step):
             return crossing.settle(source, target, move)
 
     def do(self, run: Run) -> None:
-        """Move it, and let nobody cancel what is done."""
+        """Move it, and let nobody cancel what is done.
+
+        Before, the source stops starting it by itself: its reboot before `Leave` would bring up a second one.
+        """
         move = Move.from_params(run.params)
         with crossing.both(move) as (source, target):
+            _refuse_if_on(source, move)
+            if source.read_domain(move.domain).autostart:
+                run.keep(**{_AUTOSTART: True})
+                source.set_autostart(move.domain, enabled=False)
             crossing.carry(run, source, target, move, _spec(move))
 
     def undo(self, run: Run) -> None:
@@ -130,6 +141,8 @@ class Migrate(Step):
         move = Move.from_params(run.params)
         with crossing.both(move) as (source, target):
             arrived = crossing.settle(source, target, move)
+            if not arrived and run.params.get(_AUTOSTART):
+                source.set_autostart(move.domain, enabled=True)
         if arrived:
             raise Conflict("It had arrived already, and stays there.")
 
@@ -143,15 +156,14 @@ class Arrive(Step):
     def do(self, run: Run) -> None:
         """Read it there, give it what libvirt left behind, and write down where it is."""
         move = Move.from_params(run.params)
-        source, target = host_by(move.source), host_by(move.target)
         with crossing.both(move) as (here, there):
-            with suppress(NotFound):
-                there.set_autostart(move.domain, enabled=here.read_domain(move.domain).autostart)
+            _refuse_if_on(here, move)
+            if run.params.get(_AUTOSTART):
+                there.set_autostart(move.domain, enabled=True)
             facts = there.read_domain(move.domain)
         if move.live and facts.live_id is None:
             run.log("It arrived, and is off by now.")
-        domain = inventory.record_moved(target, facts)
-        duplicates.tell_moved(domain, source, target)
+        inventory.record_moved(host_by(move.target), facts)
 
 
 class Leave(Step):
@@ -176,9 +188,28 @@ class Leave(Step):
 
 
 class DeleteOldVolume(DeleteVolume):
-    """The copy is in use; this one is nobody's."""
+    """The copy is in use; this one is nobody's, unless other disks need what is in it."""
 
     title = "Delete the old disk"
+
+    def do(self, run: Run) -> None:
+        """Delete it, or say why it stays: the move is well all the same."""
+        volume = find(self.volume)
+        reason = kept_because(volume)
+        if reason:
+            run.log(f"{volume} is kept. {reason}")
+            return
+        super().do(run)
+
+
+def _refuse_if_on(source: Hypervisor, move: Move) -> None:
+    """Raise Conflict where a machine that moves while it is off was started at its source: its disks have changed."""
+    with suppress(NotFound):
+        if not move.live and source.read_domain(move.domain).live_id is not None:
+            raise Conflict(
+                f"{move.name} was started on its old host meanwhile, so it stays there.",
+                fix="Where the new host has a definition of it, undefine that. Then move it again.",
+            )
 
 
 def _spec(move: Move) -> MigrationSpec:

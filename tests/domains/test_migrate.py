@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from core.errors import Conflict, Forbidden
 from domains.actions.migrate import migrate
 from domains.models import Domain, DomainState
 from domains.moving import MoveOptions
+from domains.procedures.migrate import Arrive, Migrate
 from hosts.models import Host
+from operations import journal
 from operations.models import Operation, OperationState
+from operations.procedures import Step, steps_of
+from operations.run import Run
 from storage.models import Volume, VolumeKind
 from tests.conftest import Cast
 from tests.domains import travel
 from tests.domains.travel import Road
+from tests.eventually import eventually
 from tests.lab.guest import tiny_guest
 from tests.lab.lab import Lab
+from tests.lab.remote import RemoteHost
 from tests.stage import carry_out
 
 
@@ -34,6 +42,36 @@ def move(road: Road, domain: Domain, target: Host | None = None, **options: Any)
         domain=domain, target=target or road.there, options=MoveOptions(**options), actor=road.actor
     )
     return carry_out(asked.pk)
+
+
+def begun(road: Road, domain: Domain, before: type[Step]) -> tuple[Run, dict[type[Step], Step]]:
+    """A move that has come as far as right before one of its steps."""
+    asked = migrate(domain=domain, target=road.there, options=MoveOptions(), actor=road.actor)
+    operation = journal.claim(asked.pk)
+    assert operation is not None
+    run = Run(operation)
+    steps = steps_of(operation.kind, operation.params)
+    for step in steps:
+        if isinstance(step, before):
+            break
+        step.do(run)
+    return run, {type(step): step for step in steps}
+
+
+def autostarts(host: RemoteHost, domain: Domain) -> bool:
+    return str(domain.uuid) in host.virsh("list", "--all", "--uuid", "--autostart").split()
+
+
+def cancel_on_the_way(asked: Operation) -> None:
+    """As soon as it can't go back although it still moves; from a thread of its own."""
+    moving = Operation.objects.filter(
+        pk=asked.pk, committed=True, steps__title=Migrate.title, steps__state="running"
+    )
+    try:
+        eventually(moving.exists, within_s=60)
+        Operation.objects.filter(pk=asked.pk).update(cancel_requested=True)
+    finally:
+        connection.close()
 
 
 class TestLive:
@@ -62,6 +100,48 @@ class TestLive:
 
         assert done.state == OperationState.SUCCEEDED
         assert road.volumes()[0] == [old.name]
+
+    @pytest.mark.parametrize("reason", ["layer", "image"])
+    def test_keeps_an_old_disk_that_others_need(self, road: Road, reason: str) -> None:
+        domain = road.machine("based")
+        old = road.volume(domain.uuid)
+        if reason == "layer":
+            base = ("--backing-vol", old.name, "--backing-vol-format", "qcow2")
+            road.lab.hosts[0].virsh("vol-create-as", "default", "layer", "1G", "--format", "qcow2", *base)
+            road.look()
+        else:
+            Volume.objects.filter(pk=old.pk).update(kind=VolumeKind.ISO)
+
+        done = move(road, domain)
+
+        assert (done.state, done.left_behind) == (OperationState.SUCCEEDED, ""), done.error
+        assert old.name in road.volumes()[0]
+        assert any(line.text.startswith(f"{old} is kept.") for line in done.log.all())
+
+    def test_is_told_once_with_each_host(self, road: Road) -> None:
+        domain = road.machine("told")
+
+        move(road, domain)
+
+        assert [
+            list(host.events.filter(kind="moved").values_list("text", flat=True))
+            for host in (road.here, road.there)
+        ] == [
+            ["told moved to kvm2."],
+            ["told moved here from kvm1."],
+        ]
+
+    def test_takes_no_disk_that_was_plugged_in_meanwhile(self, road: Road) -> None:
+        domain = road.machine("grown")
+        asked = migrate(domain=domain, target=road.there, options=MoveOptions(), actor=road.actor)
+        virsh = road.lab.hosts[0].virsh
+        virsh("vol-create-as", "default", "more", "1M")
+        virsh("attach-disk", str(domain.uuid), str(road.lab.hosts[0].pool_path / "more"), "vdb")
+
+        done = carry_out(asked.pk)
+
+        assert done.error == "Disk vdb is another one than when this move was asked for."
+        assert road.states(domain.uuid) == ["running", ""]
 
     def test_keeps_a_paused_machine_paused(self, road: Road) -> None:
         domain = road.machine("sleeper")
@@ -175,6 +255,22 @@ class TestSharedStorage:
         ]
         assert road.states(domain.uuid) == ["", "running"]
 
+    def test_is_not_cancelled_once_it_runs_there(self, road: Road, both: str) -> None:
+        domain = road.machine("hasty", pool_name=both, guest=tiny_guest())
+        road.lab.hosts[1].virsh("pool-refresh", both)
+        road.look()
+        time.sleep(5)
+        options = MoveOptions(bandwidth_mib_s=4, post_copy_after_s=1)
+        asked = migrate(domain=domain, target=road.there, options=options, actor=road.actor)
+        too_late = threading.Thread(target=cancel_on_the_way, args=[asked])
+
+        too_late.start()
+        done = carry_out(asked.pk)
+        too_late.join()
+
+        assert (done.state, done.cancel_requested) == (OperationState.SUCCEEDED, True), done.error
+        assert road.states(domain.uuid) == ["", "running"]
+
     def test_is_not_believed_because_of_a_name(self, road: Road) -> None:
         domain = road.machine("deceived")
         name = road.volume(domain.uuid).name
@@ -202,6 +298,49 @@ class TestOff:
         assert travel.holds(road.image(volume), disk_format)
         assert road.domain(domain.uuid).host == road.there
         road.lab.hosts[1].virsh("start", str(domain.uuid))
+
+    def test_is_not_copied_once_it_runs(self, road: Road) -> None:
+        domain = road.machine("woken", start=False)
+        asked = migrate(domain=domain, target=road.there, options=MoveOptions(), actor=road.actor)
+        road.lab.hosts[0].virsh("start", str(domain.uuid))
+
+        done = carry_out(asked.pk)
+
+        assert (done.state, done.error) == (OperationState.FAILED, "It was started meanwhile.")
+        assert road.states(domain.uuid) == ["running", ""]
+
+    @pytest.mark.parametrize("moment", [Migrate, Arrive])
+    def test_stays_where_it_was_started_meanwhile(self, road: Road, moment: type[Step]) -> None:
+        domain = road.machine("woken", start=False)
+        run, steps = begun(road, domain, moment)
+        road.lab.hosts[0].virsh("start", str(domain.uuid))
+
+        with pytest.raises(Conflict, match="woken was started on its old host meanwhile"):
+            steps[moment].do(run)
+
+        assert road.domain(domain.uuid).host == road.here
+
+    def test_is_started_by_one_host_alone_when_that_reboots(self, road: Road) -> None:
+        domain = road.machine("early", start=False)
+        here, there = road.lab.hosts[:2]
+        here.virsh("autostart", str(domain.uuid))
+        run, steps = begun(road, domain, Arrive)
+        assert [autostarts(lab, domain) for lab in (here, there)] == [False, False]
+
+        steps[Arrive].do(run)
+
+        assert [autostarts(lab, domain) for lab in (here, there)] == [False, True]
+
+    def test_is_started_by_its_host_again_where_it_stayed(self, road: Road) -> None:
+        domain = road.machine("homely", start=False)
+        here, there = road.lab.hosts[:2]
+        here.virsh("autostart", str(domain.uuid))
+        run, steps = begun(road, domain, Arrive)
+        there.virsh("undefine", str(domain.uuid))
+
+        steps[Migrate].undo(run)
+
+        assert autostarts(here, domain)
 
 
 class TestRefusals:

@@ -120,6 +120,17 @@ class TestPreflight:
             "Disk vdb lies outside of the pools that the panel knows: /dev/sdx"
         ]
 
+    @pytest.mark.parametrize(
+        "source", [{"pool_name": "default", "volume_name": "data.qcow2"}, {}], ids=["volume", "network"]
+    )
+    def test_names_a_disk_that_is_no_file(self, domain: Domain, there: Host, source: dict[str, str]) -> None:
+        DomainDisk.objects.create(domain=domain, target="fda", device="floppy")
+        DomainDisk.objects.create(domain=domain, target="vdb", device="disk", **source)
+
+        (words,) = in_the_way(domain, there)
+
+        assert words.startswith("Disk vdb is given by its pool or over the network")
+
     def test_an_image_is_ejected_only_where_asked(self, domain: Domain, there: Host) -> None:
         DomainDisk.objects.create(domain=domain, target="sda", device="cdrom", path="/pool/debian.iso")
 
