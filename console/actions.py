@@ -14,6 +14,13 @@ from console import desk, tickets
 from console.desk import Outcome
 from core.errors import Conflict, Forbidden, PanelError, Unavailable
 from domains.models import Domain
+from hosts.models import HostState
+
+
+class MachineOff(Conflict):
+    """There will be a screen as soon as the machine is started."""
+
+    code = "machine_off"
 
 
 def open_console(*, domain: Domain, actor: User, login: str, mode: tickets.Mode) -> str:
@@ -26,6 +33,8 @@ def open_console(*, domain: Domain, actor: User, login: str, mode: tickets.Mode)
         raise _refusal(Outcome.OFF, domain)
     if not domain.has_screen:
         raise _refusal(Outcome.SCREENLESS, domain)
+    if domain.host.state == HostState.BLOCKED:
+        raise _refusal(Outcome.SHUT_OUT, domain)
     # A host that hangs keeps the worker that asks it; a few pages that ask again and again would take all of them.
     if not domain.host.up:
         raise _refusal(Outcome.UNREACHABLE, domain)
@@ -51,7 +60,7 @@ def open_console(*, domain: Domain, actor: User, login: str, mode: tickets.Mode)
 def _refusal(outcome: Outcome, domain: Domain) -> PanelError:
     match outcome:
         case Outcome.OFF:
-            return Conflict(f"{domain.name} is off.", fix="Start it first.")
+            return MachineOff(f"{domain.name} is off.", fix="Start it first.")
         case Outcome.SCREENLESS:
             return Conflict(f"{domain.name} has no VNC screen.", fix="Add a VNC display to its definition.")
         case Outcome.UNREACHABLE:
@@ -60,6 +69,11 @@ def _refusal(outcome: Outcome, domain: Domain) -> PanelError:
             return Conflict(
                 f"The panel has no SSH connection to {domain.host.name}, and consoles go through one.",
                 fix="The checks on the host's page say what is missing.",
+            )
+        case Outcome.SHUT_OUT:
+            return Conflict(
+                f"{domain.host.name} does not let the panel in, or is not what it was.",
+                fix="The checks on the host's page say what to do.",
             )
         case Outcome.FORBIDDEN:
             return Forbidden("You may not do this.", fix="Ask an operator for the right to do it.")

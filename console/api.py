@@ -45,7 +45,10 @@ class WatcherOut(Schema):
 
 @router.post("/{uuid:uuid}/console", response={201: Ticket}, summary="Open a virtual machine's console")
 def open_console(request: HttpRequest, uuid: UUID, body: ConsoleIn) -> Status[Ticket]:
-    """404 for a machine whose console you may not open; 409 while there is no screen; 503 if its host is away."""
+    """404 for a machine whose console you may not open; 409 while there is no screen; 503 if its host is away.
+
+    The `code` of a 409 is `machine_off` where starting the machine is all that it takes.
+    """
     ticket = actions.open_console(
         domain=_domain(request, uuid), actor=signed_in(request), login=_login(request), mode=body.mode
     )

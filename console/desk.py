@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     OFF = "off"
     SCREENLESS = "screenless"
     NO_TUNNEL = "no_tunnel"
+    SHUT_OUT = "shut_out"
     UNREACHABLE = "unreachable"
     LATE = "late"
 

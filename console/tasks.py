@@ -39,6 +39,8 @@ def prepare(digest: str, *, domain_uuid: str, user_id: int, login_hash: str, mod
         outcome = _failed(Outcome.OFF, domain_uuid, error)
     except tunnels.NoWay as error:
         outcome = _failed(Outcome.NO_TUNNEL, domain_uuid, error)
+    except errors.AccessDenied as error:
+        outcome = _failed(Outcome.SHUT_OUT, domain_uuid, error)
     except errors.HypervisorError as error:
         outcome = _failed(Outcome.SCREENLESS, domain_uuid, error)
     desk.answer(digest, outcome)

@@ -14,9 +14,13 @@ from typing import ClassVar
 
 
 class PanelError(Exception):
-    """What happened in one sentence, and in `fix` what to do next; both may be shown to anyone."""
+    """What happened in one sentence, and in `fix` what to do next; both may be shown to anyone.
+
+    `code` is a word for programs, where they must tell an error from others of its status.
+    """
 
     status: ClassVar[int] = 400
+    code: ClassVar[str] = ""
 
     def __init__(self, message: str, *, fix: str = "") -> None:
         super().__init__(message)

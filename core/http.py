@@ -44,8 +44,10 @@ def idempotency_key(request: HttpRequest) -> str | None:
 
 
 def problem(error: PanelError, *, status: int) -> JsonResponse:
-    """RFC 9457 problem details; `fix` says what to do next, `field` and `operation` what it is about."""
+    """RFC 9457 problem details; `fix` says what to do next, `field` and `operation` what it is about, `code` which."""
     details: dict[str, object] = {"title": error.message, "status": status, "fix": error.fix}
+    if error.code:
+        details["code"] = error.code
     if isinstance(error, InvalidInput):
         details["field"] = error.field
     if isinstance(error, TargetBusy):

@@ -56,7 +56,7 @@ async function askForTicket() {
   if (answer.ok) return told;
   if (answer.status === 401) return { words: "You were signed out.", fix: "Reload the page to sign in again." };
   if (answer.status === 404 || answer.status === 403) return { words: "You may not use this console." };
-  return { words: told.title ?? "The panel did not answer.", fix: told.fix, again: true, off: answer.status === 409 };
+  return { words: told.title ?? "The panel did not answer.", fix: told.fix, again: true, off: told.code === "machine_off" };
 }
 
 function attach({ ticket, path }, mine) {

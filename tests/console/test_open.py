@@ -79,7 +79,7 @@ class TestAsking:
 
         status, told = ask(operator, running.uuid)
 
-        assert (status, told["title"]) == (409, "web1 is off.")
+        assert (status, told["title"], told["code"]) == (409, "web1 is off.", "machine_off")
         assert not Entry.objects.filter(verb="console.open").exists()
 
     def test_a_machine_without_a_screen_is_said_to_have_none(self, operator: Client, running: Domain) -> None:
@@ -96,6 +96,16 @@ class TestAsking:
 
         assert (status, told["title"]) == (503, "kvm1 does not answer.")
         assert not Entry.objects.filter(verb="console.open").exists()
+
+    def test_sends_to_the_checks_of_a_host_that_must_be_looked_at(
+        self, operator: Client, running: Domain
+    ) -> None:
+        Host.objects.update(state=HostState.BLOCKED)
+
+        status, told = ask(operator, running.uuid)
+
+        assert (status, told["fix"]) == (409, "The checks on the host's page say what to do.")
+        assert "code" not in told, "the page would take it for a machine that is off"
 
     def test_does_not_wait_for_ever_for_a_worker(
         self, operator: Client, running: Domain, monkeypatch: pytest.MonkeyPatch
@@ -275,6 +285,22 @@ class TestSeeingOnAnotherHost:
 
             assert status == 409
             assert "no SSH connection" in told["title"]
+            assert "code" not in told
+
+    def test_tells_a_host_that_is_not_what_it_was_from_a_machine_without_a_screen(
+        self, cast: Cast, other_host: Host, remote_host: RemoteHost
+    ) -> None:
+        with machine(remote_host, "mail") as made, borrow(other_host) as hypervisor:
+            made.virsh("start")
+            record_domain(other_host, hypervisor.read_domain(made.uuid))
+            known = Credentials.objects.get(host=other_host)
+            known.host_key = "ssh-ed25519 AAAA"
+            known.save()
+
+            status, told = ask(browser_of(cast.operator), made.uuid)
+
+            assert status == 409
+            assert "is not what it was" in told["title"]
 
 
 @pytest.mark.usefixtures("worker", "proxy")
