@@ -369,9 +369,7 @@ class TestCost:
         counts = []
         for machines, place in ((few, host), (many, other_host)):
             changed = [replace(machines[0], state=Seen.RUNNING, live_id=1), *machines[1:-1]]
-            with CaptureQueriesContext(
-                connection,
-            ) as quiet:
+            with CaptureQueriesContext(connection) as quiet:
                 record_domains(place, machines)
             with CaptureQueriesContext(connection) as busy:
                 record_domains(place, changed)

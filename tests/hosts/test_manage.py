@@ -351,8 +351,7 @@ class TestSecrets:
         operator.post(f"{path}/key")
 
         known = Credentials.objects.get(host=remote)
-        assert known.host_key == KEY
-        assert "PRIVATE KEY" in known.ssh_private_key
+        assert (known.host_key, "PRIVATE KEY" in known.ssh_private_key) == (KEY, True)
 
     def test_go_in_and_never_out(self, cast: Cast, operator: Client, remote: Host) -> None:
         Host.objects.update(transport=Transport.TLS)
