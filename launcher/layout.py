@@ -81,6 +81,9 @@ class Layout:
             "PYTHONUNBUFFERED": "1",
             # glibc gives each thread a heap of its own; two are enough here and save 10 MB a process.
             "MALLOC_ARENA_MAX": "2",
+            # Celery gives up children that a rush had forked after so many seconds without any task. By its own 30 it
+            # never would: something runs by the clock every ten.
+            "AUTOSCALE_KEEPALIVE": "4",
         }
 
 
