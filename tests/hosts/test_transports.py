@@ -76,7 +76,7 @@ class TestReaching:
         hostname_by(host)
         remote_host.kill()
         remote_host.revive()
-        eventually(lambda: not any(kept.opener.alive for kept in connections._open.values()), within_s=10)
+        eventually(lambda: not connections._open[host.uuid].opener.alive, within_s=20)
         assert hostname_by(host) == remote_host.name
 
     def test_uses_no_connection_that_rests_on_other_credentials(self, remote_host: RemoteHost) -> None:

@@ -16,7 +16,7 @@ from tests.lab.host import LabHost
 @pytest.fixture
 def network(host: Hypervisor, lab_host: LabHost) -> Iterator[NatNetworkSpec]:
     """Described, not defined; beside the lab's own network, and like it on addresses that no other lab has."""
-    prefix = f"10.214.{lab_host.bridge.removeprefix('kvmlab')}"
+    prefix = f"10.212.{lab_host.bridge.removeprefix('kvmlab')}"
     spec = NatNetworkSpec(
         uuid=uuid4(),
         name="second",
