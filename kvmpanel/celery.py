@@ -1,10 +1,11 @@
 """The queue: JSON only, ids only, at-least-once; the operation row is the job (see `operations.engine`)."""
 
+import gc
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_postrun, worker_process_init
+from celery.signals import setup_logging, task_postrun, worker_before_create_process, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmpanel.settings")
 
@@ -21,6 +22,12 @@ app.autodiscover_tasks(related_name="procedures")
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
     """Django's settings have configured it already; that somebody listens here keeps Celery from doing it again."""
+
+
+@worker_before_create_process.connect
+def share_memory_with_children(**_: Any) -> None:
+    """Leave what is loaded out of collections: one in a child would write to all of it, and so copy it."""
+    gc.freeze()
 
 
 @worker_process_init.connect
