@@ -9,6 +9,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 django_site = get_wsgi_application()
 
+from core.memory import give_back_when_settled  # noqa: E402
 from kvmpanel.routing import build  # noqa: E402  (models may be imported only after the site is set up)
 from kvmpanel.threads import OnThreads  # noqa: E402
 
@@ -18,3 +19,4 @@ application = build(OnThreads(django_site))
 # each time, in the middle of somebody's page.
 gc.collect()
 gc.freeze()
+give_back_when_settled()

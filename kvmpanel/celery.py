@@ -1,11 +1,12 @@
 """The queue: JSON only, ids only, at-least-once; the operation row is the job (see `operations.engine`)."""
 
-import gc
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_postrun, worker_before_create_process, worker_process_init
+from celery.signals import setup_logging, task_postrun, worker_process_init, worker_ready
+
+from core.memory import give_back_when_settled
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmpanel.settings")
 
@@ -24,18 +25,19 @@ def keep_our_logging(**_: Any) -> None:
     """Django's settings have configured it already; that somebody listens here keeps Celery from doing it again."""
 
 
-@worker_before_create_process.connect
-def share_memory_with_children(**_: Any) -> None:
-    """Leave what is loaded out of collections: one in a child would write to all of it, and so copy it."""
-    gc.freeze()
-
-
 @worker_process_init.connect
 def become_worker(**_: Any) -> None:
     """Allow connections to hosts, in each child after its fork; Celery's Django fixup has closed the database's."""
     from hosts.connections import act_as  # models may be imported only after the site is set up
 
     act_as("worker")
+    give_back_when_settled()
+
+
+@worker_ready.connect
+def settle(**_: Any) -> None:
+    """In the parent of the children."""
+    give_back_when_settled()
 
 
 @task_postrun.connect

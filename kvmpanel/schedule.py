@@ -2,5 +2,8 @@
 
 from celery import Celery
 
+from core.memory import give_back_when_settled
+
 app = Celery("kvmpanel", fixups=[])
 app.config_from_object("kvmpanel.queue")
+give_back_when_settled()

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from core.memory import give_back_when_settled
 from hosts.connections import act_as
 from watcher.watch import Watch
 
@@ -36,4 +37,5 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watch.stop())
         gc.freeze()  # what was imported stays: looking through it for garbage takes longer than the work
+        give_back_when_settled()
         watch.run()
