@@ -29,7 +29,7 @@ class MoveIn(Schema):
     target: UUID | None = None
     pool: str = ""
     copy_disks: bool = False
-    remove: bool = True
+    delete_source: bool = True
     eject: bool = False
     bandwidth_mib_s: int = 0
     downtime_ms: int = 0

@@ -28,7 +28,7 @@ class MoveForm(forms.Form):
     )
     pool = forms.ChoiceField(required=False, label="Pool for its disks")
     copy = forms.BooleanField(required=False, label="Copy the disks also where both hosts share them")
-    remove = forms.BooleanField(
+    delete_source = forms.BooleanField(
         required=False, initial=True, label="Delete the old disks once it is well on the other host"
     )
     eject = forms.BooleanField(required=False, label="Eject images that the other host doesn't have")

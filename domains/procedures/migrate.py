@@ -238,7 +238,7 @@ def migrate(params: dict[str, Any]) -> Sequence[Step]:
     if not move.live:
         before += [CopyVolume(disk, here, there) for disk, here, there in move.copies]
     after: list[Step] = [Arrive(), Leave()]
-    if move.options.remove:
+    if move.options.delete_source:
         after += [DeleteOldVolume(here) for _, here, _ in move.copies]
     return [*before, Migrate(), *after]
 

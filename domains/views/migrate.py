@@ -70,7 +70,7 @@ def _blank(request: HttpRequest, user: User, domain: Domain) -> MoveForm:
     """Unbound, filled with what was chosen so far."""
     chosen = {name: value for name, value in request.GET.items() if name in MoveForm.base_fields}
     if "key" in chosen:  # a box that is not ticked is not sent
-        boxes = ("copy", "remove", "eject", "auto_converge")
+        boxes = ("copy", "delete_source", "eject", "auto_converge")
         chosen |= {name: request.GET.get(name, "") for name in boxes}
     else:
         chosen["key"] = str(uuid.uuid4())

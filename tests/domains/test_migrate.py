@@ -96,7 +96,7 @@ class TestLive:
         domain = road.machine("keeper")
         old = road.volume(domain.uuid)
 
-        done = move(road, domain, remove=False)
+        done = move(road, domain, delete_source=False)
 
         assert done.state == OperationState.SUCCEEDED
         assert road.volumes()[0] == [old.name]

@@ -181,13 +181,13 @@ class TestPage:
     def test_moves_to_the_best_host(self, operator: Client, domain: Domain, there: Host) -> None:
         make_host("small", memory_mib=8192)
 
-        answer = operator.post(f"/machines/{domain.uuid}/move/", {"key": uuid4(), "remove": "on"})
+        answer = operator.post(f"/machines/{domain.uuid}/move/", {"key": uuid4(), "delete_source": "on"})
 
         operation = Operation.objects.get(target_id=domain.uuid)
         move = Move.from_params(operation.params)
         assert answer.headers["Location"] == f"/operations/{operation.pk}/"
         assert (operation.title, operation.long) == ("Move web1 to there", True)
-        assert (move.target, move.live, move.options.remove) == (there.uuid, True, True)
+        assert (move.target, move.live, move.options.delete_source) == (there.uuid, True, True)
         (copy,) = move.copies
         made = Volume.objects.get(uuid=copy[2])
         assert (made.pool.host, made.ready, made.label) == (there, False, "web1 disk")
