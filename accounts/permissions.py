@@ -13,6 +13,9 @@ class Verb(StrEnum):
     DOMAIN_POWER = "domain.power"
     DOMAIN_CONSOLE = "domain.console"
     DOMAIN_EDIT = "domain.edit"
+    DOMAIN_GUEST = "domain.guest"
+    DOMAIN_PASSTHROUGH = "domain.passthrough"
+    DOMAIN_DEFINE = "domain.define"
     DOMAIN_DELETE = "domain.delete"
     DOMAIN_MIGRATE = "domain.migrate"
     HOST_VIEW = "host.view"
@@ -46,16 +49,19 @@ GLOBAL_ROLES = (Role.SUPERUSER, Role.OPERATOR, Role.AUDITOR, Role.REQUESTER)
 TEAM_ROLES = (Role.TEAM_LEAD, Role.TEAM_MEMBER)
 
 _USE = frozenset({Verb.DOMAIN_VIEW, Verb.DOMAIN_POWER, Verb.DOMAIN_CONSOLE, Verb.OPERATION_VIEW})
+# GUEST is to act inside the machine through its agent (a password, its file systems).
+_OWN = _USE | {Verb.DOMAIN_EDIT, Verb.DOMAIN_GUEST, Verb.DOMAIN_DELETE, Verb.OPERATION_CANCEL}
 _VIEW = frozenset({v for v in Verb if v.value.endswith(".view")})
 
 ALLOWED: dict[Role, frozenset[Verb]] = {
     Role.SUPERUSER: frozenset(Verb),
-    Role.OPERATOR: frozenset(Verb) - {Verb.ACCOUNT_MANAGE, Verb.AUDIT_VIEW, Verb.HOST_INSECURE},
+    Role.OPERATOR: frozenset(Verb)
+    - {Verb.ACCOUNT_MANAGE, Verb.AUDIT_VIEW, Verb.HOST_INSECURE, Verb.DOMAIN_DEFINE},
     Role.AUDITOR: _VIEW,
     Role.REQUESTER: frozenset(),
-    Role.TEAM_LEAD: _USE | {Verb.DOMAIN_EDIT, Verb.DOMAIN_DELETE, Verb.OPERATION_CANCEL},
+    Role.TEAM_LEAD: _OWN,
     Role.TEAM_MEMBER: _USE,
-    Role.OWNER: _USE | {Verb.DOMAIN_EDIT, Verb.DOMAIN_DELETE, Verb.OPERATION_CANCEL},
+    Role.OWNER: _OWN,
 }
 
 

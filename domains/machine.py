@@ -10,8 +10,9 @@ from accounts.models import User
 from accounts.permissions import Verb
 from audit.models import Entry
 from domains import gauges
+from domains.lifecycle import Rule
 from domains.models import Domain, DomainDisk
-from domains.power import RULES, PowerRule, PowerVerb, offered
+from domains.power import RULES, PowerVerb, offered
 from operations.listing import Wanted as Operations
 from operations.models import OperationState
 from storage.models import Volume
@@ -28,7 +29,7 @@ class Choice:
     """A power verb beside a machine; disabled where the state last seen doesn't allow it."""
 
     verb: PowerVerb
-    rule: PowerRule
+    rule: Rule
     disabled: bool
     question: str
 
@@ -54,6 +55,8 @@ def find(user: User, uuid: UUID | str) -> Domain | None:
             user,
             may_power=Verb.DOMAIN_POWER,
             may_console=Verb.DOMAIN_CONSOLE,
+            may_edit=Verb.DOMAIN_EDIT,
+            may_define=Verb.DOMAIN_DEFINE,
             may_delete=Verb.DOMAIN_DELETE,
             may_migrate=Verb.DOMAIN_MIGRATE,
         )
@@ -82,7 +85,7 @@ def usage(user: User, domain: Domain) -> dict[str, Any]:
 def header(user: User, domain: Domain) -> dict[str, Any]:
     """What `domains/_state.html` shows."""
     menu = [
-        Choice(verb, rule, not offered(verb, domain.state), f"{rule.title.format(name=domain.name)}?")
+        Choice(verb, rule, not offered(verb, domain), f"{rule.title.format(name=domain.name)}?")
         for verb, rule in RULES.items()
     ]
     return plain(user, domain) | {

@@ -11,8 +11,9 @@ from uuid import UUID
 class MoveOptions:
     """How a person wants it done. Limits of 0 are none; `pool` is the name of the pool there for copied disks.
 
-    `copy` copies disks also where both hosts seem to share them; `delete_source` deletes copied disks at the source once the
-    machine is seen to be well at the target; `post_copy_after_s` lets it run there after so many seconds, ready or not.
+    `copy` copies disks also where both hosts seem to share them; `delete_source` deletes copied disks at the source
+    once the machine is seen to be well at the target; `post_copy_after_s` lets it run there after so many seconds,
+    ready or not.
     """
 
     copy: bool = False

@@ -1,5 +1,6 @@
 """The one class the rest of the panel sees: a connection to a host, with methods in our words."""
 
+from hypervisor.driver_definition import DefinitionCalls
 from hypervisor.driver_display import DisplayCalls
 from hypervisor.driver_host import HostCalls
 from hypervisor.driver_migration import MigrationCalls
@@ -8,13 +9,14 @@ from hypervisor.driver_stats import StatsCalls
 from hypervisor.driver_storage import StorageCalls
 
 
-class Hypervisor(HostCalls, DisplayCalls, StorageCalls, NetworkCalls, StatsCalls, MigrationCalls):
+class Hypervisor(
+    HostCalls, DefinitionCalls, DisplayCalls, StorageCalls, NetworkCalls, StatsCalls, MigrationCalls
+):
     """An open connection to one host. UUIDs and specs in, facts out, errors from `hypervisor.errors`.
 
     Open it after fork, use it from one process; calls may come from several threads. Every call can last as long as
     the host stays silent: keepalive ends it after `keepalive_interval_s` × (`keepalive_count` + 1) seconds, but only
     once the connection is open. `open` itself has no limit, so it belongs into a process that can be killed.
 
-    The methods live in `connection`, `driver_host`, `driver_domains`, `driver_display`, `driver_storage`,
-    `driver_networks`, `driver_stats` and `driver_migration`.
+    The methods live in `connection` and in the modules that are called `driver_…`, one for each subject.
     """

@@ -12,6 +12,7 @@
     │   └── NotWhoItWas          host key or certificate is not the expected one: a person must look
     ├── Unsupported              this host cannot do that: do not offer it here
     ├── Invalid                  what was asked for makes no sense: mend the request
+    ├── Changed                  somebody else changed it first: read it again, and show both
     └── Refused                  not in the object's present state: show it
 
 `translate` is the only place where a `libvirt.libvirtError` is caught; libvirt's code, domain and message stay on the
@@ -78,6 +79,10 @@ class Unsupported(HypervisorError):
 
 class Invalid(HypervisorError):
     """What was asked for is malformed or contradicts itself."""
+
+
+class Changed(HypervisorError):
+    """The definition is not the one that the change was made for."""
 
 
 class Refused(HypervisorError):

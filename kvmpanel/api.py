@@ -5,9 +5,6 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-import domains.api_actions  # noqa: F401 (adds to the router of domains.api)
-import domains.api_drain  # noqa: F401
-import domains.api_migrate  # noqa: F401
 from accounts.api import router as accounts_router
 from accounts.authentication import SessionOrToken
 from audit.api import router as audit_router

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
 from core.http import one_line, signed_in
-from domains.api import MAX_SIZE, HostRef
+from domains.api.read import MAX_SIZE, HostRef
 from domains.listing import MAX_PAGE, MAX_SEARCH
 from monitoring import listing
 

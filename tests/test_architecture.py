@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from django.forms import Form
 from django.urls import get_resolver
 
 from core import live
@@ -29,6 +31,19 @@ SOURCES = [
 SCRIPTS = sorted((ROOT / "static" / "js").glob("**/*.js"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+# Methods, and properties that scripts rely on, of the HTML Standard's HTMLFormElement and what it inherits from Element
+# and Node. (`name` and `target` are reflected strings that nothing here reads.)
+OF_FORMS = """
+action addEventListener after animate append appendChild attributes before blur checkValidity
+childNodes children classList className click cloneNode closest contains dataset dispatchEvent
+elements enctype firstChild focus getAttribute getElementsByTagName hasAttribute id innerHTML
+insertBefore isConnected lastChild length matches method nextSibling nodeName nodeType normalize
+outerHTML ownerDocument parentElement parentNode prepend previousSibling querySelector
+querySelectorAll remove removeAttribute removeChild removeEventListener replaceChild replaceChildren
+replaceWith reportValidity requestSubmit reset scrollIntoView setAttribute style submit tagName
+textContent toggleAttribute
+"""
 
 # What a strict Content-Security-Policy would refuse, and what would turn data into markup or code.
 FORBIDDEN_IN_TEMPLATES = {
@@ -90,6 +105,23 @@ def test_templates_hold_no_code() -> None:
         if pattern.search(path.read_text())
     }
     assert found == set()
+
+
+def test_no_field_hides_what_a_form_can_do() -> None:
+    """A form's element `remove` stands in the browser for the form's own `remove()`, which scripts then can't call."""
+    forms = [
+        form for form in _all_subclasses(Form) if form.__module__.split(".")[0] in {r.name for r in ROOMS}
+    ]
+    assert len(forms) > 10
+    hidden = {
+        f"{form.__name__}.{name}" for form in forms for name in form.base_fields if name in OF_FORMS.split()
+    }
+    assert not hidden
+
+
+def _all_subclasses(kind: type[Any]) -> set[type[Any]]:
+    direct: list[type[Any]] = kind.__subclasses__()
+    return {found for one in direct for found in (one, *_all_subclasses(one))}
 
 
 def test_markup_is_built_from_elements() -> None:

@@ -9,11 +9,11 @@ from uuid import UUID
 from django.db import transaction
 from django.urls import reverse
 
-import audit
 from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import InvalidInput
+from domains.actions.ask import ask
 from domains.models import Domain
 from operations import actions as operations
 from operations.models import Operation
@@ -66,18 +66,11 @@ def delete(
             raise InvalidInput("This is not a disk of this virtual machine.", field="volumes")
         if disk.kept_because:
             raise InvalidInput(f"{disk.volume} can't be deleted: {disk.kept_because}", field="volumes")
-    labels = [str(possible[chosen].volume) for chosen in volumes]
-    audit.record(actor, "domain.delete", target=domain, disks=labels)
-    return operations.submit(
+    return ask(
         "domain.delete",
-        title=f"Delete {domain.name}",
-        target=domain,
+        domain=domain,
         actor=actor,
-        team=domain.team,
-        params={
-            "host": str(domain.host.uuid),
-            "domain": str(domain.uuid),
-            "volumes": [str(chosen) for chosen in volumes],
-        },
+        params={"volumes": [str(chosen) for chosen in volumes]},
+        details={"disks": [str(possible[chosen].volume) for chosen in volumes]},
         idempotency_key=idempotency_key,
     )

@@ -69,8 +69,13 @@ def domain_facts(*, definition: str, live: str | None, situation: DomainSituatio
         disks=tuple(_disk(disk) for disk in _children(devices, "disk")),
         nics=tuple(_nic(nic) for nic in _children(devices, "interface")),
         graphics=tuple(_graphics(screen) for screen in _children(devices, "graphics")),
-        xml_sha=hashlib.sha256(definition.encode("utf-8", errors="surrogatepass")).hexdigest(),
+        xml_sha=document_sha(definition),
     )
+
+
+def document_sha(definition: str) -> str:
+    """The SHA-256 that tells one definition (inactive, with secrets) from another."""
+    return hashlib.sha256(definition.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 def pool_facts(text: str, *, state: PoolState, persistent: bool, autostart: bool) -> PoolFacts:

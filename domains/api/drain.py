@@ -11,7 +11,7 @@ from ninja import Field, Schema, Status
 from accounts.permissions import Verb
 from core.http import idempotency_key, signed_in
 from domains.actions import drain as draining
-from domains.api_actions import Accepted, accepted
+from domains.api.common import Accepted, accepted
 from domains.draining import Fate
 from hosts.api import router
 from hosts.models import Host

@@ -1,4 +1,4 @@
-"""REST for moving machines, on the router of `domains.api`."""
+"""REST for moving machines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from accounts.permissions import Verb
 from core.http import idempotency_key, signed_in
 from domains import destinations
 from domains.actions import migrate as moving
-from domains.api import router
-from domains.api_actions import Accepted, accepted
+from domains.api.common import Accepted, accepted, router
 from domains.models import Domain
 from domains.moving import MoveOptions
 from domains.preflight import Level, look

@@ -1,4 +1,4 @@
-"""REST for what changes machines: the same actions as the pages'. `Idempotency-Key` makes a repeat harmless."""
+"""REST for making machines."""
 
 from __future__ import annotations
 
@@ -14,15 +14,10 @@ from accounts.permissions import Verb
 from accounts.scoping import require
 from core.http import idempotency_key, signed_in
 from domains.actions import create as creating
-from domains.actions import delete as deleting
-from domains.actions import power as powering
-from domains.api import router
-from domains.models import Domain
-from domains.power import PowerVerb
+from domains.api.common import Accepted, accepted, router
 from domains.wishes import Anywhere, NewDomain, Wish
 from hosts.models import Host
 from networks.models import Network
-from operations.models import Operation
 from storage.models import Pool, Volume
 
 
@@ -47,28 +42,6 @@ class NewDomainIn(Schema):
     description: str = ""
     team: int | None = None
     start: bool = True
-
-
-class DeleteIn(Schema):
-    """Which of the machine's disks go with it."""
-
-    volumes: list[UUID] = Field(default_factory=list)
-
-
-class Accepted(Schema):
-    """The operation that does the work; follow it at `/operations/{operation}`."""
-
-    operation: UUID
-    target: UUID
-    title: str
-    state: str
-
-
-def accepted(operation: Operation) -> Accepted:
-    """The answer to a call that began an operation."""
-    return Accepted(
-        operation=operation.pk, target=operation.target_id, title=operation.title, state=operation.state
-    )
 
 
 def _wish(user: User, body: NewDomainIn) -> NewDomain | Anywhere:
@@ -102,25 +75,3 @@ def create(request: HttpRequest, body: NewDomainIn) -> Status[Accepted]:
     return Status(
         202, accepted(creating.create(new=new, actor=user, idempotency_key=idempotency_key(request)))
     )
-
-
-@router.post("/{uuid:uuid}/power/{verb}", response={202: Accepted}, summary="Start, shut down, …")
-def power(request: HttpRequest, uuid: UUID, verb: PowerVerb) -> Status[Accepted]:
-    """202 with the operation; 409 where the verb makes no sense in the machine's state."""
-    user = signed_in(request)
-    domains = Domain.objects.permitted(user, Verb.DOMAIN_POWER).present().select_related("host", "team")
-    domain = get_object_or_404(domains, uuid=uuid)
-    operation = powering.power(verb=verb, domain=domain, actor=user, idempotency_key=idempotency_key(request))
-    return Status(202, accepted(operation))
-
-
-@router.post("/{uuid:uuid}/delete", response={202: Accepted}, summary="Delete a virtual machine")
-def delete(request: HttpRequest, uuid: UUID, body: DeleteIn) -> Status[Accepted]:
-    """202 with the operation; the machine is forced off first. Disks not named in `volumes` stay."""
-    user = signed_in(request)
-    domains = Domain.objects.permitted(user, Verb.DOMAIN_DELETE).present().select_related("host", "team")
-    domain = get_object_or_404(domains, uuid=uuid)
-    operation = deleting.delete(
-        domain=domain, volumes=body.volumes, actor=user, idempotency_key=idempotency_key(request)
-    )
-    return Status(202, accepted(operation))

@@ -1,4 +1,4 @@
-"""REST for reading machines. What changes them is in `domains.api_actions`, on the same router."""
+"""REST for reading machines."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import Http404, HttpRequest
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Schema
 
 from core.http import one_line, signed_in
 from domains import listing, machine
+from domains.api.common import router
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 
 MAX_SIZE = 500
-
-router = Router(tags=["virtual machines"])
 
 Sort = Literal[
     "name",

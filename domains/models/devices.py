@@ -1,0 +1,45 @@
+"""The devices of a machine, as last seen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from domains.models.domain import Domain
+
+
+class DomainDisk(models.Model):
+    """One disk or drive of a machine, as last seen."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="disks")
+    target = models.CharField(max_length=32)
+    bus = models.CharField(max_length=32, blank=True)
+    device = models.CharField(max_length=16)
+    path = models.CharField(max_length=1024, blank=True, db_index=True)
+    pool_name = models.CharField(max_length=255, blank=True)
+    volume_name = models.CharField(max_length=255, blank=True)
+    format = models.CharField(max_length=32, blank=True)
+    readonly = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["target"]
+
+    def __str__(self) -> str:
+        return f"{self.target} of {self.domain_id}"
+
+
+class DomainNic(models.Model):
+    """One network card of a machine, as last seen."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="nics")
+    mac = models.CharField(max_length=17)
+    kind = models.CharField(max_length=16)
+    source = models.CharField(max_length=255, blank=True)
+    model = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.mac
