@@ -1,0 +1,137 @@
+"""A worker dies, or somebody cancels, at every boundary of every step of every kind of operation.
+
+How often in all is said at the end of the run ("boundaries").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import pytest
+from celery import current_app
+
+from domains.models import Domain, DomainState
+from operations.models import Operation, OperationState
+from operations.procedures import Step, kinds, steps_of
+from storage.models import Volume
+from tests.conftest import Cast
+from tests.faults.cases import ELSEWHERE, GROUPS
+from tests.faults.cases.base import Case, Ground
+from tests.faults.harness import Crew
+from tests.lab.host import LabHost
+from tests.stage import adopt
+
+MOMENTS = ("before running", "after running", "before done", "after done")
+# Where the worker died while a step without a trace was under way, nobody can tell whether it happened.
+UNKNOWABLE = ("after running", "before done")
+# So many die at once, and come back at once on the same few cores.
+AT_ONCE = 40
+# From its worker's death to its right end, at the latest.
+PROMISE_S = 90.0
+
+
+@dataclass
+class Trial:
+    """One operation that is doomed, and how it must end all the same."""
+
+    case: Case
+    thing: Any
+    operation: Operation
+    end: OperationState
+
+
+@pytest.fixture
+def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
+    yield Ground(lab_host, adopt(lab_host), cast.operator)
+    for uuid in lab_host.virsh("list", "--all", "--uuid").split():
+        if uuid in lab_host.virsh("list", "--uuid").split():
+            lab_host.virsh("destroy", uuid)
+        lab_host.virsh("undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata")
+    for path in lab_host.pool_path.iterdir():
+        path.unlink()
+    lab_host.virsh("pool-refresh", "default")
+
+
+def steps(case: Case, operation: Operation) -> Sequence[Step]:
+    current_app.loader.import_default_modules()
+    return steps_of(case.kind, operation.params)
+
+
+def doomed(crew: Crew, ground: Ground, case: Case, *fates: str) -> tuple[Any, Operation]:
+    thing = case.prepare(ground)
+    with crew.doomed(*fates) as doom:
+        return thing, doom(case.ask(ground, thing))
+
+
+def trials(crew: Crew, ground: Ground, case: Case) -> Iterator[Trial]:
+    """One for each boundary at which its worker may die, on its way forth and on its way back."""
+    thing, operation = doomed(crew, ground, case, f"0:{MOMENTS[0]}")
+    plan = steps(case, operation)
+    yield Trial(case, thing, operation, OperationState.SUCCEEDED)
+    for position, step in enumerate(plan):
+        for moment in MOMENTS[1:] if position == 0 else MOMENTS:
+            unknowable = step.at_most_once and moment in UNKNOWABLE
+            end = OperationState.FAILED if unknowable else OperationState.SUCCEEDED
+            yield Trial(case, *doomed(crew, ground, case, f"{position}:{moment}"), end)
+    if not case.can_be_cancelled:
+        return
+    final = next((i for i, step in enumerate(plan) if step.point_of_no_return), len(plan))
+    for position in range(min(final, len(plan) - 1)):
+        asked = f"{position}:after done as cancelled"
+        for fates in ((asked,), (asked, f"{position}:before undone"), (asked, f"{position}:after undone")):
+            yield Trial(case, *doomed(crew, ground, case, *fates), OperationState.CANCELLED)
+
+
+def judge(crew: Crew, ground: Ground, trial: Trial) -> None:
+    """It met its fate, ended right and in time, and the host is as it says."""
+    operation = Operation.objects.get(pk=trial.operation.pk)
+    left = (crew.fates / str(operation.pk)).read_text()
+    told = (
+        f"{trial.case}, {left or 'met its fate'}: {operation.state} {operation.error} {operation.left_behind}"
+    )
+    assert crew.met(operation), told
+    assert operation.state == trial.end, told
+    assert trial.end == OperationState.FAILED or not operation.left_behind, told
+    assert crew.recovery_s(operation) < PROMISE_S, told
+    if trial.end == OperationState.SUCCEEDED:
+        trial.case.done(ground, trial.thing)
+    elif trial.end == OperationState.CANCELLED:
+        trial.case.undone(ground, trial.thing)
+
+
+def nothing_is_left_over(ground: Ground) -> None:
+    """No file without a volume, no volume without a file, no half machine."""
+    ground.lab.virsh("pool-refresh", "default")
+    files = {path.name for path in ground.lab.pool_path.iterdir()}
+    rows = Volume.objects.present().filter(pool=ground.pool)
+    assert files == {volume.name for volume in rows}, "no orphan volume"
+    assert all(volume.ready for volume in rows), "no half volume"
+    there = set(ground.lab.virsh("list", "--all", "--uuid").split())
+    known = Domain.objects.present().filter(host=ground.host)
+    assert there == {str(domain.uuid) for domain in known}, "no orphan and no half machine"
+    assert not known.filter(state=DomainState.CREATING).exists()
+
+
+def test_every_kind_is_tried(ground: Ground) -> None:
+    current_app.loader.import_default_modules()
+    tried = {case.kind for cases in GROUPS.values() for case in cases} | ELSEWHERE.keys()
+    assert {kind for kind in kinds() if not kind.startswith("toy")} - tried == set()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("group", GROUPS)
+def test_at_every_boundary(
+    crew: Crew, ground: Ground, group: str, record_property: Callable[[str, object], None]
+) -> None:
+    rest = chain.from_iterable(trials(crew, ground, case) for case in GROUPS[group])
+    count = 0
+    while wave := list(islice(rest, AT_ONCE)):
+        crew.wait(*(trial.operation for trial in wave), within_s=PROMISE_S + AT_ONCE)
+        for trial in wave:
+            judge(crew, ground, trial)
+        count += len(wave)
+    nothing_is_left_over(ground)
+    record_property("boundaries", count)
