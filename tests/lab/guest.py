@@ -1,6 +1,9 @@
 """A guest that boots in a second or two, also under emulation: Debian's cloud kernel and a busybox.
 
-It prints `GUEST READY` and its boot id on the serial line, gives a shell there, and obeys the power button.
+It prints `GUEST READY` and its boot id on the serial line, gives a shell there, and obeys the power button. It drives
+virtio disks and network cards, also those that are plugged in later. Started with `dhcp=yes` on its command line it asks
+for an address whenever its first card gets a link, as systems with a network manager do, and prints `LEASE` and the
+address.
 """
 
 import gzip
@@ -16,7 +19,20 @@ COMMAND_LINE: Final = "console=tty0 console=ttyS0 quiet panic=1"
 READY: Final = "GUEST READY"
 
 _BUSYBOX: Final = Path("/bin/busybox")
-_MODULES: Final = ("drivers/acpi/button.ko", "drivers/input/evdev.ko")
+# In the order in which they need each other.
+_MODULES: Final = (
+    "drivers/acpi/button.ko",
+    "drivers/input/evdev.ko",
+    "drivers/virtio/virtio_ring.ko",
+    "drivers/virtio/virtio.ko",
+    "drivers/virtio/virtio_pci_modern_dev.ko",
+    "drivers/virtio/virtio_pci_legacy_dev.ko",
+    "drivers/virtio/virtio_pci.ko",
+    "drivers/block/virtio_blk.ko",
+    "net/core/failover.ko",
+    "drivers/net/net_failover.ko",
+    "drivers/net/virtio_net.ko",
+)
 _INIT: Final = f"""#!/bin/sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -25,7 +41,19 @@ mount -t devtmpfs dev /dev
 for module in /modules/*; do insmod $module; done
 acpid -f -l /dev/null -c /etc/acpi &
 echo "{READY} $(cat /proc/sys/kernel/random/boot_id)"
+[ -n "$dhcp" ] && /etc/dhcp &
 while :; do setsid cttyhack sh; done
+"""
+_DHCP: Final = """#!/bin/sh
+link=/sys/class/net/eth0/carrier
+while :; do
+  until ip link set eth0 up 2>/dev/null && [ "$(cat $link)" = 1 ]; do sleep 0.2; done
+  udhcpc -i eth0 -n -q -f -t 5 -T 1 -s /etc/lease >/dev/null 2>&1
+  while [ "$(cat $link 2>/dev/null)" = 1 ]; do sleep 0.2; done
+done
+"""
+_LEASE: Final = """#!/bin/sh
+[ "$1" = bound ] && ip address flush dev eth0 && ip address add $ip/$mask dev eth0 && echo "LEASE $ip" >/dev/console
 """
 _POWER_BUTTON: Final = "#!/bin/sh\nexec poweroff -f\n"
 
@@ -41,7 +69,7 @@ class Guest:
 
 def tiny_guest() -> Guest:
     """The guest, built on first use (a 27 MB download), then taken from the cache."""
-    directory = artifacts.cached("tiny-guest-3", _make)
+    directory = artifacts.cached("tiny-guest-4", _make)
     return Guest(kernel=directory / "linux", initrd=directory / "initrd.gz", iso=directory / "tiny.iso")
 
 
@@ -58,8 +86,10 @@ def _make(directory: Path) -> None:
     archive.add_link("bin/sh", "busybox")
     archive.add_file("init", _INIT.encode())
     archive.add_file("etc/acpi/PWRF/00000080", _POWER_BUTTON.encode())
-    for module in _MODULES:
-        archive.add_file(f"modules/{Path(module).name}", (modules / module).read_bytes())
+    archive.add_file("etc/dhcp", _DHCP.encode())
+    archive.add_file("etc/lease", _LEASE.encode())
+    for order, module in enumerate(_MODULES):
+        archive.add_file(f"modules/{order:02}-{Path(module).name}", (modules / module).read_bytes())
     initrd.write_bytes(gzip.compress(archive.finish(), mtime=0))
     artifacts.make_bootable_iso(
         directory / "tiny.iso", kernel=kernel, initrd=initrd, command_line=COMMAND_LINE
