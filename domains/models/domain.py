@@ -56,6 +56,7 @@ class Domain(Observed):
     owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="domains")
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="domains")
     tags = models.JSONField(default=list)
+    protected = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     # Observed (and, while CREATING, what was asked for).
