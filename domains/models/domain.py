@@ -77,6 +77,8 @@ class Domain(Observed):
     accelerated = models.BooleanField(default=False)
     has_screen = models.BooleanField(default=False)
     xml_sha = models.CharField(max_length=64, blank=True)
+    # The newest one that is kept as a version; it differs from the one seen until `versions.keep` was there.
+    kept_sha = models.CharField(max_length=64, blank=True)
 
     objects = DomainQuerySet.as_manager()
 
