@@ -1,9 +1,8 @@
 """A guest that boots in a second or two, also under emulation: Debian's cloud kernel and a busybox.
 
 It prints `GUEST READY` and its boot id on the serial line, gives a shell there, and obeys the power button. It drives
-virtio disks and network cards, also those that are plugged in later. Started with `dhcp=yes` on its command line it asks
-for an address whenever its first card gets a link, as systems with a network manager do, and prints `LEASE` and the
-address.
+virtio disks and network cards, also those that are plugged in later. With `dhcp=yes` on its command line it asks for an
+address whenever its first card gets a link, as systems with a network manager do, and prints `LEASE` and the address.
 """
 
 import gzip
