@@ -5,6 +5,13 @@ from domains.models.domain import HELD, ON, Domain, DomainQuerySet, DomainState
 from domains.models.duplicate import Duplicate
 from domains.models.guest import AgentState, Guest, GuestAddress, GuestSecret
 from domains.models.selection import Selection, SelectionQuerySet
+from domains.models.snapshot import (
+    Snapshot,
+    SnapshotFile,
+    SnapshotMemory,
+    SnapshotQuerySet,
+    SnapshotSchedule,
+)
 from domains.models.trash import Trashed, TrashedDisk
 from domains.models.version import DomainDraft, DomainVersion, Origin
 
@@ -26,6 +33,11 @@ __all__ = [
     "Origin",
     "Selection",
     "SelectionQuerySet",
+    "Snapshot",
+    "SnapshotFile",
+    "SnapshotMemory",
+    "SnapshotQuerySet",
+    "SnapshotSchedule",
     "Trashed",
     "TrashedDisk",
 ]
