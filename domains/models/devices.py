@@ -21,6 +21,17 @@ class DomainDisk(models.Model):
     volume_name = models.CharField(max_length=255, blank=True)
     format = models.CharField(max_length=32, blank=True)
     readonly = models.BooleanField(default=False)
+    shareable = models.BooleanField(default=False)
+    serial = models.CharField(max_length=64, blank=True)
+    cache = models.CharField(max_length=16, blank=True)
+    discard = models.CharField(max_length=16, blank=True)
+    # As `hypervisor.limits.IoLimits` has them; 0 is none.
+    read_bytes_s = models.BigIntegerField(default=0)
+    write_bytes_s = models.BigIntegerField(default=0)
+    read_iops = models.BigIntegerField(default=0)
+    write_iops = models.BigIntegerField(default=0)
+    # What will be otherwise after the next start, as pairs: see `DiskFacts.pending`.
+    pending = models.JSONField(default=list)
 
     class Meta:
         ordering: ClassVar = ["target"]
