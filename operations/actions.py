@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 import audit
 from accounts.models import Team, User
@@ -13,7 +13,7 @@ from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput, TargetBusy
 from operations import journal, queue
-from operations.models import ACTIVE, Operation, OperationLog, OperationState
+from operations.models import ACTIVE, Hold, Operation, OperationLog, OperationState
 
 MOST_REMARK = 4000
 
@@ -30,6 +30,7 @@ def submit(
     idempotency_key: str | None = None,
     parent: Operation | None = None,
     long: bool = False,
+    holds: Collection[models.Model] = (),
 ) -> Operation:
     """Write the row and, after commit, put its id on the queue.
 
@@ -39,8 +40,11 @@ def submit(
     target is active.
 
     `parent` is the operation whose work this is a part of; it is woken when this one ends. `long` is for what may take
-    more than a few minutes: see `journal.claim`.
+    more than a few minutes: see `journal.claim`. `holds` are things that it needs as they are: TargetBusy is raised
+    while something is at work on one of them, and by every `submit` about one of them while this one is active. Any
+    number of operations may hold the same thing.
     """
+    _lock([target, *holds])
     operation = Operation(
         kind=kind,
         title=title,
@@ -64,6 +68,7 @@ def submit(
             if same is not None:
                 return same
         else:
+            _hold(operation, holds)
             journal.tell_all(operation)
             transaction.on_commit(lambda: queue.enqueue(operation.pk))
             return operation
@@ -118,6 +123,36 @@ def once(
         return before
 
 
+def _lock(things: Collection[models.Model]) -> None:
+    """Let one after the other begin with the same thing: who holds it and who works on it must see each other."""
+    if not connection.features.has_select_for_update:
+        return  # SQLite: its write lock, taken when the transaction began, is for everything
+    for thing in sorted(things, key=lambda thing: (thing._meta.label, thing.pk)):
+        rows = type(thing)._default_manager.filter(pk=thing.pk).order_by().select_for_update(no_key=True)
+        rows.values_list("pk").first()
+
+
+def _hold(operation: Operation, holds: Collection[models.Model]) -> None:
+    """Write down what `operation` holds. Raises TargetBusy where something it needs, or is about, is not free."""
+    about = (operation.target_kind, operation.target_id)
+    wanted = [(thing._meta.model_name or "", thing.uuid) for thing in holds]  # type: ignore[attr-defined]
+    others = Operation.objects.active().exclude(pk=operation.pk)
+    holder = others.filter(holds__target_kind=about[0], holds__target_id=about[1]).first()
+    if holder is not None:
+        raise _busy(f"It has to stay as it is until this has ended: {holder.title}.", holder)
+    for kind, key in wanted:
+        other = others.about(kind, key).first()
+        if other is not None:
+            raise _busy(f"Another operation is still at work on what this needs: {other.title}.", other)
+    Hold.objects.bulk_create(
+        Hold(operation=operation, target_kind=kind, target_id=key) for kind, key in wanted
+    )
+
+
+def _busy(words: str, other: Operation) -> TargetBusy:
+    return TargetBusy(words, operation_id=str(other.pk), fix="Wait for its end, or cancel it.")
+
+
 def _in_the_way(operation: Operation) -> Operation | None:
     """The operation that the same click or call made before; None where nothing is in the way (any more)."""
     if operation.idempotency_key:
@@ -127,11 +162,7 @@ def _in_the_way(operation: Operation) -> Operation | None:
     other = Operation.objects.active().about(operation.target_kind, operation.target_id).first()
     if other is None:
         return None
-    raise TargetBusy(
-        f"Another operation is still at work here: {other.title}.",
-        operation_id=str(other.pk),
-        fix="Wait for its end, or cancel it.",
-    )
+    raise _busy(f"Another operation is still at work here: {other.title}.", other)
 
 
 def _same_request(before: Operation, now: Operation) -> Operation:

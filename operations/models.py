@@ -191,3 +191,17 @@ class OperationLog(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Hold(models.Model):
+    """Something that an operation needs as it is, besides its target: nothing begins on it while that one is active."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="holds")
+    target_kind = models.CharField(max_length=32)
+    target_id = models.UUIDField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["target_kind", "target_id"], name="hold_on_target")]
+
+    def __str__(self) -> str:
+        return f"{self.operation_id} holds {self.target_kind} {self.target_id}"

@@ -93,6 +93,8 @@ class Volume(Observed):
     ours = models.BooleanField(default=False)
     ready = models.BooleanField(default=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    # What the file it came in said of its machine (OVF): `vcpus`, `memory_mib`, `name`.
+    hints = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
     # Observed.
@@ -150,6 +152,39 @@ class Upload(models.Model):
     touched_at = models.DateTimeField(auto_now=True)
 
     objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class ExportState(models.TextChoices):
+    """MAKING until the whole file is in the exports folder."""
+
+    MAKING = "making", "Being made"
+    READY = "ready", "Ready"
+
+
+class ExportQuerySet(Permitted):
+    """Global roles only."""
+
+
+class Export(models.Model):
+    """A disk as one file for people to take away. It lies in the exports folder, in a file named after `uuid`."""
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="exports")
+    volume = models.ForeignKey(Volume, on_delete=models.CASCADE, related_name="exports")
+    state = models.CharField(max_length=8, choices=ExportState.choices, default=ExportState.MAKING)
+    filename = models.CharField(max_length=210)
+    size_bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+
+    objects = ExportQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
