@@ -198,6 +198,35 @@ class HostCheck(models.Model):
         return f"{self.key} of {self.host_id}"
 
 
+class HostDevice(Observed):
+    """A PCI or USB device of a host, as last seen; what the columns mean says `hypervisor.facts.HostDeviceFacts`."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="devices")
+    name = models.CharField(max_length=128)
+    kind = models.CharField(max_length=8)
+    address = models.CharField(max_length=64)
+    vendor_id = models.CharField(max_length=8, blank=True)
+    product_id = models.CharField(max_length=8, blank=True)
+    vendor = models.CharField(max_length=128, blank=True)
+    product = models.CharField(max_length=128, blank=True)
+    pci_class = models.CharField(max_length=8, blank=True)
+    driver = models.CharField(max_length=64, blank=True)
+    iommu_group = models.PositiveIntegerField(null=True)
+    iommu_members = models.JSONField(default=list)
+    holds = models.JSONField(default=list)
+
+    objects = HostQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["kind", "address"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "name"], name="one_device_per_host_and_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class HostEvent(models.Model):
     """Something that happened to a host: it came, went, was changed. Old ones are thrown away."""
 

@@ -1,4 +1,4 @@
-"""A virtual network of a host, as last seen."""
+"""The virtual networks and bridges of a host, as last seen."""
 
 from __future__ import annotations
 
@@ -54,3 +54,24 @@ class Network(Observed):
     def get_absolute_url(self) -> str:
         """Its page; the host tells apart networks of one UUID on hosts that were made from one image."""
         return f"{reverse('networks:detail', args=[self.uuid])}?host={self.host.uuid}"
+
+
+class Bridge(Observed):
+    """One bridge of a host's own system; libvirt's networks have bridges too. All columns are observed."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="bridges")
+    name = models.CharField(max_length=64)
+    active = models.BooleanField(default=False)
+    # The interfaces of the host that are plugged into it; those of machines are not among them.
+    ports = models.JSONField(default=list)
+
+    objects = NetworkQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["host__name", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "name"], name="one_bridge_per_host_and_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

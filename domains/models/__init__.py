@@ -1,6 +1,6 @@
 """What the panel knows of virtual machines."""
 
-from domains.models.devices import DomainDisk, DomainNic
+from domains.models.devices import DomainDevice, DomainDisk, DomainNic, Presence
 from domains.models.domain import HELD, ON, Domain, DomainQuerySet, DomainState
 from domains.models.duplicate import Duplicate
 from domains.models.guest import AgentState, Guest, GuestAddress, GuestSecret
@@ -18,6 +18,7 @@ from domains.models.version import DomainDraft, DomainVersion, Origin
 __all__ = [
     "AgentState",
     "Domain",
+    "DomainDevice",
     "DomainDisk",
     "DomainDraft",
     "DomainNic",
@@ -31,6 +32,7 @@ __all__ = [
     "HELD",
     "ON",
     "Origin",
+    "Presence",
     "Selection",
     "SelectionQuerySet",
     "Snapshot",

@@ -9,6 +9,14 @@ from django.db import models
 from domains.models.domain import Domain
 
 
+class Presence(models.TextChoices):
+    """Where a device stands: the values are those of `hypervisor.facts.Presence`."""
+
+    BOTH = "both", "Plugged in"
+    NOW = "now", "Until the next stop"
+    NEXT = "next", "After the next start"
+
+
 class DomainDisk(models.Model):
     """One disk or drive of a machine, as last seen."""
 
@@ -48,9 +56,33 @@ class DomainNic(models.Model):
     kind = models.CharField(max_length=16)
     source = models.CharField(max_length=255, blank=True)
     model = models.CharField(max_length=32, blank=True)
+    link_up = models.BooleanField(default=True)
+    # Averages as `hypervisor.facts.NicFacts` has them; 0 is no limit.
+    inbound_kib_s = models.PositiveIntegerField(default=0)
+    outbound_kib_s = models.PositiveIntegerField(default=0)
+    present = models.CharField(max_length=8, choices=Presence.choices, default=Presence.BOTH)
+    # What will be otherwise after the next start, as pairs: see `NicFacts.pending`.
+    pending = models.JSONField(default=list)
 
     class Meta:
         ordering: ClassVar = ["pk"]
 
     def __str__(self) -> str:
         return self.mac
+
+
+class DomainDevice(models.Model):
+    """Another device of a machine, as last seen; `key` is what it is known by, see `hypervisor.facts.DeviceFacts`."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="devices")
+    kind = models.CharField(max_length=16)
+    key = models.CharField(max_length=255, db_index=True)
+    model = models.CharField(max_length=64, blank=True)
+    detail = models.CharField(max_length=255, blank=True)
+    present = models.CharField(max_length=8, choices=Presence.choices, default=Presence.BOTH)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.key
