@@ -57,6 +57,9 @@ class Domain(Observed):
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="domains")
     tags = models.JSONField(default=list)
     protected = models.BooleanField(default=False)
+    # Machines are made from it, and it never starts. `cleared` is what its person said is not in the guest any more.
+    template = models.BooleanField(default=False)
+    cleared = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     # Observed (and, while CREATING, what was asked for).

@@ -1,0 +1,20 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("domains", "0007_disk_settings"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="domain",
+            name="template",
+            field=models.BooleanField(default=False),
+        ),
+        migrations.AddField(
+            model_name="domain",
+            name="cleared",
+            field=models.JSONField(blank=True, default=list),
+        ),
+    ]
