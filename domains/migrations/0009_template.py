@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("domains", "0007_disk_settings"),
+        ("domains", "0008_nics_and_devices"),
     ]
 
     operations = [
