@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import User
 from core.live import fragment
-from domains import asked, machine
+from domains import asked, hardware, machine
 from domains.models import Domain
 
 Context = Callable[[User, Domain], dict[str, Any]]
@@ -68,6 +68,7 @@ _piece("domain-state", "_state.html", machine.header, gone="_gone.html")
 _piece("domain-usage", "_usage.html", machine.usage)
 _piece("domain-facts", "_facts.html", machine.facts)
 _piece("domain-disks", "_disks.html", machine.disks)
+_piece("domain-hardware-disks", "_hardware_disks.html", hardware.disks)
 _piece("domain-nics", "_nics.html", machine.nics)
 # A creation that failed is taken back; its story must stay in sight of who waits for it.
 _piece("domain-activity", "_activity.html", machine.activity, gone="_activity.html")

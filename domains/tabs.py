@@ -28,7 +28,10 @@ class Shown:
     current: bool
 
 
-TABS = (Tab("overview", "Overview", "domains:detail"),)
+TABS = (
+    Tab("overview", "Overview", "domains:detail"),
+    Tab("hardware", "Hardware", "domains:hardware"),
+)
 
 
 def of(domain: Domain, current: str) -> list[Shown]:

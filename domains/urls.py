@@ -4,6 +4,7 @@ from domains.views.create import form, new
 from domains.views.delete import delete
 from domains.views.detail import detail, usage
 from domains.views.drain import bring_back, drain
+from domains.views.hardware import hardware
 from domains.views.list import machines
 from domains.views.migrate import migrate, move_form
 from domains.views.power import power
@@ -19,6 +20,7 @@ urlpatterns: list[URLPattern] = [
     path("on/<uuid:uuid>/bring-back/", bring_back, name="bring_back"),
     path("<uuid:uuid>/", detail, name="detail"),
     path("<uuid:uuid>/usage/", usage, name="usage"),
+    path("<uuid:uuid>/hardware/", hardware, name="hardware"),
     path("<uuid:uuid>/screen/", screen, name="screen"),
     path("<uuid:uuid>/power/<slug:verb>/", power, name="power"),
     path("<uuid:uuid>/delete/", delete, name="delete"),
