@@ -7,6 +7,7 @@ told only of what changed. Machines are known by their UUID: names are labels, m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,15 +18,28 @@ from django.dispatch import receiver
 
 from core.events import publish
 from domains import counters, duplicates
+from domains.labels import LONGEST_TAG, MOST_TAGS
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 from hosts.inventory import LARGEST, state_changed
 from hosts.models import Host
-from hypervisor.facts import DiskFacts, DomainFacts, NicFacts
+from hypervisor.facts import DiskFacts, DomainFacts, NicFacts, OptionFacts
+from operations import journal
 from operations.models import Operation
 
 # What tables of machines show; a change of anything else is told to the machine's own page alone.
 SHOWN_IN_LISTS: Final = frozenset(
-    {"host_id", "gone_at", "name", "state", "vcpus", "memory_mib", "autostart", "accelerated", "has_screen"}
+    {
+        "host_id",
+        "gone_at",
+        "name",
+        "state",
+        "vcpus",
+        "memory_mib",
+        "autostart",
+        "accelerated",
+        "has_screen",
+        "tags",
+    }
 )
 
 
@@ -164,6 +178,8 @@ class _Recording:
         for row, source in self._moved:
             if source.gone_at is None:
                 duplicates.tell_moved(row, source, self._host)
+        if "state" in self._columns:
+            journal.wake_about("domain", self._changed)
         if self._new or self._columns:
             counters.count({self._host.pk, *(source.pk for _, source in self._moved)})
         new = {row.uuid for row in self._new}
@@ -175,10 +191,13 @@ class _Recording:
 
 def _columns(host: Host, facts: DomainFacts) -> dict[str, Any]:
     """The observed columns; hostile text is cut to what they hold."""
-    return {
+    options = {"defined": _plain(facts.defined), "live": None if facts.live is None else _plain(facts.live)}
+    tags = {} if facts.tags is None else {"tags": [tag[:LONGEST_TAG] for tag in facts.tags[:MOST_TAGS]]}
+    return tags | {
         "host_id": host.pk,
         "gone_at": None,
         "name": facts.name[:255],
+        "title": facts.title[:255],
         "description": facts.description,
         "state": DomainState(facts.state.value),
         "state_reason": facts.state_reason[:64],
@@ -195,7 +214,14 @@ def _columns(host: Host, facts: DomainFacts) -> dict[str, Any]:
         "accelerated": facts.accelerated,
         "has_screen": any(graphics.kind == "vnc" for graphics in facts.graphics),
         "xml_sha": facts.xml_sha[:64],
+        "options": options,
     }
+
+
+def _plain(options: OptionFacts) -> dict[str, Any]:
+    """As JSON gives it back, so that what is the same compares as the same."""
+    values = asdict(options)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _disks(row: Domain, disks: Sequence[DiskFacts]) -> list[DomainDisk]:

@@ -60,6 +60,10 @@ def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
         kvm_reason=facts.acceleration.reason.value,
         virtualized_by=facts.virtualized_by[:64],
         uefi=facts.uefi_offered,
+        secure_boot=facts.secure_boot_offered,
+        tpm=facts.tpm_offered,
+        cpu_modes=[mode[:64] for mode in facts.cpu_modes],
+        cpu_models=[model[:64] for model in facts.cpu_models],
         latency_ms=latency_ms,
     )
     publish("hosts")

@@ -84,6 +84,11 @@ class Host(Observed):
     kvm_reason = models.CharField(max_length=32, blank=True)
     virtualized_by = models.CharField(max_length=64, blank=True)
     uefi = models.BooleanField(default=False)
+    secure_boot = models.BooleanField(default=False)
+    tpm = models.BooleanField(default=False)
+    # What its machines' CPUs may be: modes such as "host-model", and names of models.
+    cpu_modes = models.JSONField(default=list)
+    cpu_models = models.JSONField(default=list)
     latency_ms = models.FloatField(null=True)
     down_since = models.DateTimeField(null=True)
     # A list of {"id", "cpus", "memory_mib", "memory_free_mib"}, and of {"size_kib", "total", "free"}.

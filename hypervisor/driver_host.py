@@ -22,13 +22,16 @@ class HostCalls(Connection):
         memory_mib, memory_free_mib = self._memory_mib()
         capabilities = documents.host_capabilities(self._connection.getCapabilities())
         machine = "q35" if "q35" in capabilities.machines else None
-        domain = documents.domain_capabilities(
-            self._connection.getDomainCapabilities(None, None, machine, None, 0)
-        )
         flags = self._cpu_flags(capabilities.cpu_xml)
         virtualization = next((flag for flag in ("vmx", "svm") if flag in flags), "")
         manufacturer, product = self._manufacturer_and_product()
         above = documents.virtualized_by(manufacturer=manufacturer, product=product, cpu_flags=flags)
+        decided = acceleration.decide(
+            kvm_offered=capabilities.kvm_offered, cpu_virtualization=virtualization, virtualized_by=above
+        )
+        domain = documents.domain_capabilities(
+            self._connection.getDomainCapabilities(None, None, machine, decided.accelerator.value, 0)
+        )
         return HostFacts(
             uuid=capabilities.uuid,
             hostname=self._connection.getHostname(),
@@ -51,12 +54,13 @@ class HostCalls(Connection):
             machines=capabilities.machines,
             firmwares=domain.firmwares,
             secure_boot_offered=domain.secure_boot,
+            cpu_modes=domain.cpu_modes,
+            cpu_models=domain.cpu_models,
+            tpm_offered=domain.tpm,
             manufacturer=manufacturer,
             product=product,
             virtualized_by=above,
-            acceleration=acceleration.decide(
-                kvm_offered=capabilities.kvm_offered, cpu_virtualization=virtualization, virtualized_by=above
-            ),
+            acceleration=decided,
         )
 
     @translate()

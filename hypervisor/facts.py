@@ -58,7 +58,8 @@ class HostFacts:
     """One machine that runs libvirt.
 
     `cpu_virtualization` is "vmx", "svm" or blank; `virtualized_by` names the hypervisor this host is itself a guest of.
-    `memory_free_mib` is what guests could still get, page cache included.
+    `memory_free_mib` is what guests could still get, page cache included. `cpu_modes` and `cpu_models` are what a
+    domain of the kind that the host runs best can be given.
     """
 
     uuid: UUID
@@ -82,6 +83,9 @@ class HostFacts:
     machines: tuple[str, ...]
     firmwares: tuple[str, ...]
     secure_boot_offered: bool
+    cpu_modes: tuple[str, ...]
+    cpu_models: tuple[str, ...]
+    tpm_offered: bool
     manufacturer: str
     product: str
     virtualized_by: str
@@ -137,12 +141,43 @@ class GraphicsFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionFacts:
+    """What one document of a domain, its definition or that of its run, says of what can be chosen.
+
+    `vcpus` of `vcpus_max` are there at start or now, `vcpus_fixed` of these can't be taken out while it runs; memory
+    likewise, which can change while it runs only with a `balloon`. `cpu` is a mode ("host-model"), the name of a model,
+    or blank where QEMU chooses; `sockets`, `cores` and `threads` are 0 without a topology, dies count as cores.
+    `boot` names disks by target and network cards by MAC, in order; `bootable` are all that could stand there.
+    `firmware` is "bios", "uefi" or "uefi-secure", `tpm` its version, blank without one. `clock` is libvirt's offset,
+    or the name of a time zone.
+    """
+
+    vcpus: int
+    vcpus_max: int
+    vcpus_fixed: int
+    memory_mib: int
+    memory_max_mib: int
+    balloon: bool
+    cpu: str
+    sockets: int
+    cores: int
+    threads: int
+    boot: tuple[str, ...]
+    bootable: tuple[str, ...]
+    firmware: str
+    tpm: str
+    clock: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainFacts:
     """One domain.
 
     Devices, vCPUs and memory are those of the running machine if it runs, else of the definition.
     `xml_sha` is the SHA-256 of the definition (inactive, with secrets): equal means nobody redefined it in between.
-    `live_id` is libvirt's number for this run, None while off; a new run has a new number.
+    `live_id` is libvirt's number for this run, None while off; a new run has a new number. `tags` are those that the
+    panel keeps in the definition, None where it never wrote any. `defined` are the options of the definition, which the
+    next start brings, `live` those of this run, None while off.
     """
 
     uuid: UUID
@@ -150,6 +185,7 @@ class DomainFacts:
     title: str
     description: str
     marker: str
+    tags: tuple[str, ...] | None
     state: DomainState
     state_reason: str
     live_id: int | None
@@ -166,6 +202,8 @@ class DomainFacts:
     disks: tuple[DiskFacts, ...]
     nics: tuple[NicFacts, ...]
     graphics: tuple[GraphicsFacts, ...]
+    defined: OptionFacts
+    live: OptionFacts | None
     xml_sha: str
 
 
@@ -254,6 +292,13 @@ class VncEndpoint:
     display_name: str
 
 
+class AskedBy(StrEnum):
+    """How a guest was asked to shut down or to restart."""
+
+    AGENT = "agent"
+    ACPI = "acpi"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationFacts:
     """What could keep a domain on its host. `tied` names parts of it that are the host's own."""
@@ -279,3 +324,11 @@ class MigrationProgress:
     elapsed_ms: int
     downtime_ms: int
     throttle_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveProgress:
+    """How far the writing of a domain's memory to disk is. `total_bytes` is 0 until it is known."""
+
+    total_bytes: int
+    processed_bytes: int

@@ -55,7 +55,6 @@ class Domain(Observed):
     # Owned.
     owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="domains")
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="domains")
-    tags = models.JSONField(default=list)
     protected = models.BooleanField(default=False)
     # Machines are made from it, and it never starts. `cleared` is what its person said is not in the guest any more.
     template = models.BooleanField(default=False)
@@ -64,7 +63,9 @@ class Domain(Observed):
 
     # Observed (and, while CREATING, what was asked for).
     name = models.CharField(max_length=255)
+    title = models.CharField(max_length=255, blank=True)
     description = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
     state = models.CharField(max_length=16, choices=DomainState.choices, default=DomainState.UNKNOWN)
     state_reason = models.CharField(max_length=64, blank=True)
     live_id = models.IntegerField(null=True)
@@ -80,6 +81,8 @@ class Domain(Observed):
     accelerated = models.BooleanField(default=False)
     has_screen = models.BooleanField(default=False)
     xml_sha = models.CharField(max_length=64, blank=True)
+    # OptionFacts of the definition ("defined") and of this run ("live", null while off); {} until seen.
+    options = models.JSONField(default=dict)
     # The newest one that is kept as a version; it differs from the one seen until `versions.keep` was there.
     kept_sha = models.CharField(max_length=64, blank=True)
 

@@ -9,6 +9,8 @@ from hypervisor.errors import Invalid
 MARKER_NAMESPACE: Final = "urn:kvm-panel:domain:1"
 MARKER_TAG: Final = f"{{{MARKER_NAMESPACE}}}domain"
 MARKER_PREFIX: Final = "panel"
+TAGS_TAG: Final = f"{{{MARKER_NAMESPACE}}}tags"
+TAG_TAG: Final = f"{{{MARKER_NAMESPACE}}}tag"
 
 DOCUMENT_LIMIT_BYTES: Final = 1024 * 1024
 
@@ -65,3 +67,12 @@ def set_attribute(target: Element, name: str, value: str) -> None:
         target.set(name, value)
     except ValueError as error:
         raise Invalid("The value holds characters that XML cannot carry.") from error
+
+
+def integer(text: str | None) -> int:
+    """0 for what is not a plain number of at most 19 digits."""
+    stripped = (text or "").strip()
+    digits = stripped.removeprefix("-")
+    if not digits.isascii() or not digits.isdecimal() or len(digits) > 19:
+        return 0
+    return int(stripped)

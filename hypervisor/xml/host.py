@@ -10,6 +10,7 @@ from hypervisor.xml.parse import uuid_of
 _TEXT_LIMIT: Final = 256
 # A host can claim any number of them, and any numbers for them.
 _MOST_CELLS: Final = 256
+_MOST_MODELS: Final = 512
 _KIB_PER_MIB: Final = 1024
 # The kernel's ordinary pages are no huge ones, whatever their size is on that architecture.
 _SMALLEST_HUGE_KIB: Final = 1024
@@ -64,6 +65,9 @@ class DomainCapabilities:
 
     firmwares: tuple[str, ...]
     secure_boot: bool
+    cpu_modes: tuple[str, ...]
+    cpu_models: tuple[str, ...]
+    tpm: bool
 
 
 def host_capabilities(text: str) -> HostCapabilities:
@@ -91,11 +95,16 @@ def host_capabilities(text: str) -> HostCapabilities:
 
 
 def domain_capabilities(text: str) -> DomainCapabilities:
-    """Which firmware a domain may have."""
+    """Which firmware, CPU and TPM a domain may have; of the models those that the host's own CPU can play."""
     root = document(text)
+    modes = [mode for mode in root.iterfind("cpu/mode[@supported='yes']") if mode.get("name") != "custom"]
+    models = root.iterfind("cpu/mode[@name='custom'][@supported='yes']/model[@usable='yes']")
     return DomainCapabilities(
         firmwares=tuple(_values(root, "os/enum[@name='firmware']/value")),
         secure_boot="yes" in _values(root, "os/loader/enum[@name='secure']/value"),
+        cpu_modes=tuple(mode.get("name", "")[:_TEXT_LIMIT] for mode in modes),
+        cpu_models=tuple((model.text or "")[:_TEXT_LIMIT] for model in models)[:_MOST_MODELS],
+        tpm="emulator" in _values(root, "devices/tpm[@supported='yes']/enum[@name='backendModel']/value"),
     )
 
 

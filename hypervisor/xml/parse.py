@@ -21,13 +21,12 @@ from hypervisor.facts import (
     PoolState,
     VolumeFacts,
 )
-from hypervisor.xml.elements import MARKER_TAG, Element, document
+from hypervisor.xml.elements import MARKER_TAG, TAG_TAG, TAGS_TAG, Element, document, integer
+from hypervisor.xml.options import option_facts
+from hypervisor.xml.reading import TEXT_LIMIT, attribute, children, number, size_bytes, text_at
 
-_TEXT_LIMIT: Final = 4096
 _DESCRIPTION_LIMIT: Final = 16384
 _KIB_PER_MIB: Final = 1024
-# libvirt always answers in these units, whatever was asked for.
-_BYTES_PER_UNIT: Final = {"": 1, "b": 1, "bytes": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,31 +43,35 @@ class DomainSituation:
 
 def domain_facts(*, definition: str, live: str | None, situation: DomainSituation) -> DomainFacts:
     """One domain from its definition (inactive, with secrets) and, if it runs, the document of this run."""
-    root = document(live if live is not None else definition)
+    defined = document(definition)
+    root = defined if live is None else document(live)
     devices = root.find("devices")
-    maximum = _number(root, "vcpu")
+    maximum = number(root, "vcpu")
     return DomainFacts(
         uuid=uuid_of(root),
-        name=_text(root, "name"),
-        title=_text(root, "title"),
-        description=_text(root, "description", limit=_DESCRIPTION_LIMIT),
-        marker=_attribute(root.find(f"metadata/{MARKER_TAG}"), "marker"),
+        name=text_at(root, "name"),
+        title=text_at(root, "title"),
+        description=text_at(root, "description", limit=_DESCRIPTION_LIMIT),
+        marker=attribute(root.find(f"metadata/{MARKER_TAG}"), "marker"),
+        tags=_tags(root.find(f"metadata/{MARKER_TAG}")),
         state=situation.state,
         state_reason=situation.state_reason,
         live_id=situation.live_id,
         persistent=situation.persistent,
         autostart=situation.autostart,
         managed_save=situation.managed_save,
-        vcpus=_integer(_attribute(root.find("vcpu"), "current")) or maximum,
+        vcpus=integer(attribute(root.find("vcpu"), "current")) or maximum,
         vcpus_max=maximum,
-        memory_mib=_number(root, "currentMemory") // _KIB_PER_MIB,
-        memory_max_mib=_number(root, "memory") // _KIB_PER_MIB,
-        machine=_attribute(root.find("os/type"), "machine"),
+        memory_mib=number(root, "currentMemory") // _KIB_PER_MIB,
+        memory_max_mib=number(root, "memory") // _KIB_PER_MIB,
+        machine=attribute(root.find("os/type"), "machine"),
         firmware=_firmware(root),
         accelerated=root.get("type") == "kvm",
-        disks=tuple(_disk(disk) for disk in _children(devices, "disk")),
-        nics=tuple(_nic(nic) for nic in _children(devices, "interface")),
-        graphics=tuple(_graphics(screen) for screen in _children(devices, "graphics")),
+        disks=tuple(_disk(disk) for disk in children(devices, "disk")),
+        nics=tuple(_nic(nic) for nic in children(devices, "interface")),
+        graphics=tuple(_graphics(screen) for screen in children(devices, "graphics")),
+        defined=option_facts(defined),
+        live=None if live is None else option_facts(root),
         xml_sha=document_sha(definition),
     )
 
@@ -83,13 +86,13 @@ def pool_facts(text: str, *, state: PoolState, persistent: bool, autostart: bool
     root = document(text)
     return PoolFacts(
         uuid=uuid_of(root),
-        name=_text(root, "name"),
-        kind=root.get("type", "")[:_TEXT_LIMIT],
+        name=text_at(root, "name"),
+        kind=root.get("type", "")[:TEXT_LIMIT],
         state=state,
-        path=_text(root, "target/path"),
-        capacity_bytes=_size_bytes(root, "capacity"),
-        allocation_bytes=_size_bytes(root, "allocation"),
-        available_bytes=_size_bytes(root, "available"),
+        path=text_at(root, "target/path"),
+        capacity_bytes=size_bytes(root, "capacity"),
+        allocation_bytes=size_bytes(root, "allocation"),
+        available_bytes=size_bytes(root, "available"),
         persistent=persistent,
         autostart=autostart,
     )
@@ -100,16 +103,16 @@ def volume_facts(text: str) -> VolumeFacts:
     root = document(text)
     features = root.find("target/features")
     return VolumeFacts(
-        name=_text(root, "name"),
-        key=_text(root, "key"),
-        path=_text(root, "target/path"),
-        format=_attribute(root.find("target/format"), "type"),
-        capacity_bytes=_size_bytes(root, "capacity"),
-        allocation_bytes=_size_bytes(root, "allocation"),
-        physical_bytes=_size_bytes(root, "physical"),
-        backing_path=_text(root, "backingStore/path"),
-        compat=_text(root, "target/compat"),
-        features=tuple(str(feature.tag)[:_TEXT_LIMIT] for feature in _children(features, "*")),
+        name=text_at(root, "name"),
+        key=text_at(root, "key"),
+        path=text_at(root, "target/path"),
+        format=attribute(root.find("target/format"), "type"),
+        capacity_bytes=size_bytes(root, "capacity"),
+        allocation_bytes=size_bytes(root, "allocation"),
+        physical_bytes=size_bytes(root, "physical"),
+        backing_path=text_at(root, "backingStore/path"),
+        compat=text_at(root, "target/compat"),
+        features=tuple(str(feature.tag)[:TEXT_LIMIT] for feature in children(features, "*")),
     )
 
 
@@ -118,16 +121,16 @@ def network_facts(text: str, *, active: bool, persistent: bool, autostart: bool)
     root = document(text)
     return NetworkFacts(
         uuid=uuid_of(root),
-        name=_text(root, "name"),
+        name=text_at(root, "name"),
         active=active,
         persistent=persistent,
         autostart=autostart,
-        bridge=_attribute(root.find("bridge"), "name"),
+        bridge=attribute(root.find("bridge"), "name"),
         forward_mode=_forward_mode(root),
-        dns_domain=_attribute(root.find("domain"), "name"),
+        dns_domain=attribute(root.find("domain"), "name"),
         addresses=tuple(_address(ip) for ip in root.iterfind("ip")),
         dhcp_ranges=tuple(
-            (_attribute(dhcp, "start"), _attribute(dhcp, "end")) for dhcp in root.iterfind("ip/dhcp/range")
+            (attribute(dhcp, "start"), attribute(dhcp, "end")) for dhcp in root.iterfind("ip/dhcp/range")
         ),
     )
 
@@ -135,15 +138,23 @@ def network_facts(text: str, *, active: bool, persistent: bool, autostart: bool)
 def uuid_of(root: Element) -> UUID:
     """The object's own UUID; raises `Invalid` if it is none."""
     try:
-        return UUID(_text(root, "uuid"))
+        return UUID(text_at(root, "uuid"))
     except ValueError as error:
         raise Invalid("The document holds no UUID.") from error
+
+
+def _tags(ours: Element | None) -> tuple[str, ...] | None:
+    """None where the panel's element has no list of them: it never wrote any."""
+    listed = None if ours is None else ours.find(TAGS_TAG)
+    if listed is None:
+        return None
+    return tuple((tag.text or "")[:TEXT_LIMIT] for tag in listed.iterfind(TAG_TAG))
 
 
 def _firmware(root: Element) -> str:
     """ "uefi" or "bios"; after libvirt chose a UEFI image, its loader tells, before that the attribute does."""
     loader = root.find("os/loader")
-    if _attribute(root.find("os"), "firmware") == "efi" or _attribute(loader, "type") == "pflash":
+    if attribute(root.find("os"), "firmware") == "efi" or attribute(loader, "type") == "pflash":
         return "uefi"
     return "bios"
 
@@ -151,79 +162,50 @@ def _firmware(root: Element) -> str:
 def _disk(disk: Element) -> DiskFacts:
     source, target = disk.find("source"), disk.find("target")
     return DiskFacts(
-        target=_attribute(target, "dev"),
-        bus=_attribute(target, "bus"),
-        device=disk.get("device", "disk")[:_TEXT_LIMIT],
-        path=_attribute(source, "file") or _attribute(source, "dev"),
-        pool=_attribute(source, "pool"),
-        volume=_attribute(source, "volume"),
-        format=_attribute(disk.find("driver"), "type"),
+        target=attribute(target, "dev"),
+        bus=attribute(target, "bus"),
+        device=disk.get("device", "disk")[:TEXT_LIMIT],
+        path=attribute(source, "file") or attribute(source, "dev"),
+        pool=attribute(source, "pool"),
+        volume=attribute(source, "volume"),
+        format=attribute(disk.find("driver"), "type"),
         readonly=disk.find("readonly") is not None,
-        serial=_text(disk, "serial"),
-        boot_order=_integer(_attribute(disk.find("boot"), "order")) or None,
+        serial=text_at(disk, "serial"),
+        boot_order=integer(attribute(disk.find("boot"), "order")) or None,
     )
 
 
 def _nic(nic: Element) -> NicFacts:
     kind, source = nic.get("type", ""), nic.find("source")
     return NicFacts(
-        mac=_attribute(nic.find("mac"), "address"),
-        kind=kind[:_TEXT_LIMIT],
-        source=_attribute(source, "network" if kind == "network" else "bridge") or _attribute(source, "dev"),
-        model=_attribute(nic.find("model"), "type"),
-        device=_attribute(nic.find("target"), "dev"),
+        mac=attribute(nic.find("mac"), "address"),
+        kind=kind[:TEXT_LIMIT],
+        source=attribute(source, "network" if kind == "network" else "bridge") or attribute(source, "dev"),
+        model=attribute(nic.find("model"), "type"),
+        device=attribute(nic.find("target"), "dev"),
     )
 
 
 def _graphics(screen: Element) -> GraphicsFacts:
-    port = _integer(screen.get("port", ""))
-    listen = screen.get("listen") or _attribute(screen.find("listen"), "address")
+    port = integer(screen.get("port", ""))
+    listen = screen.get("listen") or attribute(screen.find("listen"), "address")
     return GraphicsFacts(
-        kind=screen.get("type", "")[:_TEXT_LIMIT],
+        kind=screen.get("type", "")[:TEXT_LIMIT],
         port=port if 0 < port < 65536 else None,
-        listen=listen[:_TEXT_LIMIT],
+        listen=listen[:TEXT_LIMIT],
         has_password=screen.get("passwd") is not None,
     )
 
 
 def _forward_mode(root: Element) -> str:
     forward = root.find("forward")
-    return "isolated" if forward is None else forward.get("mode", "nat")[:_TEXT_LIMIT]
+    return "isolated" if forward is None else forward.get("mode", "nat")[:TEXT_LIMIT]
 
 
 def _address(ip: Element) -> str:
     """As "192.0.2.1/24"; blank for what is no address."""
-    mask = _attribute(ip, "prefix") or _attribute(ip, "netmask") or "32"
+    mask = attribute(ip, "prefix") or attribute(ip, "netmask") or "32"
     try:
-        return str(ip_interface(f"{_attribute(ip, 'address')}/{mask}"))
+        return str(ip_interface(f"{attribute(ip, 'address')}/{mask}"))
     except ValueError:
         return ""
-
-
-def _children(parent: Element | None, tag: str) -> list[Element]:
-    return [] if parent is None else list(parent.iterfind(tag))
-
-
-def _text(root: Element, path: str, *, limit: int = _TEXT_LIMIT) -> str:
-    return (root.findtext(path) or "")[:limit]
-
-
-def _attribute(target: Element | None, name: str) -> str:
-    return "" if target is None else target.get(name, "")[:_TEXT_LIMIT]
-
-
-def _number(root: Element, path: str) -> int:
-    return _integer(_text(root, path))
-
-
-def _integer(text: str) -> int:
-    """0 for what is not a plain number of at most 19 digits."""
-    stripped = text.strip().lstrip("-")
-    if not stripped.isascii() or not stripped.isdigit() or len(stripped) > 19:
-        return 0
-    return int(text)
-
-
-def _size_bytes(root: Element, path: str) -> int:
-    unit = _attribute(root.find(path), "unit")
-    return _number(root, path) * _BYTES_PER_UNIT.get(unit, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from hypervisor.facts import DiskFacts, DomainFacts, DomainState, GraphicsFacts, NicFacts
+from hypervisor.facts import DiskFacts, DomainFacts, DomainState, GraphicsFacts, NicFacts, OptionFacts
 
 
 def domain_facts(name: str = "web1", **different: Any) -> DomainFacts:
@@ -16,6 +16,7 @@ def domain_facts(name: str = "web1", **different: Any) -> DomainFacts:
         "title": "",
         "description": "",
         "marker": "",
+        "tags": None,
         "state": DomainState.OFF,
         "state_reason": "",
         "live_id": None,
@@ -32,9 +33,33 @@ def domain_facts(name: str = "web1", **different: Any) -> DomainFacts:
         "disks": (disk_facts(),),
         "nics": (nic_facts(),),
         "graphics": (GraphicsFacts(kind="vnc", port=None, listen="127.0.0.1", has_password=True),),
+        "defined": option_facts(),
+        "live": None,
         "xml_sha": "0" * 64,
     }
     return DomainFacts(**facts | different)
+
+
+def option_facts(**different: Any) -> OptionFacts:
+    """Two vCPUs and 1 GiB of an emulated machine that boots from its disk."""
+    facts: dict[str, Any] = {
+        "vcpus": 2,
+        "vcpus_max": 2,
+        "vcpus_fixed": 2,
+        "memory_mib": 1024,
+        "memory_max_mib": 1024,
+        "balloon": True,
+        "cpu": "maximum",
+        "sockets": 0,
+        "cores": 0,
+        "threads": 0,
+        "boot": ("vda",),
+        "bootable": ("vda", "52:54:00:00:00:01"),
+        "firmware": "bios",
+        "tpm": "",
+        "clock": "utc",
+    }
+    return OptionFacts(**facts | different)
 
 
 def disk_facts(target: str = "vda", **different: Any) -> DiskFacts:
