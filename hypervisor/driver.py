@@ -1,16 +1,28 @@
 """The one class the rest of the panel sees: a connection to a host, with methods in our words."""
 
+from hypervisor.driver_copies import CopyCalls
 from hypervisor.driver_definition import DefinitionCalls
 from hypervisor.driver_display import DisplayCalls
 from hypervisor.driver_host import HostCalls
 from hypervisor.driver_migration import MigrationCalls
 from hypervisor.driver_networks import NetworkCalls
+from hypervisor.driver_power import PowerCalls
+from hypervisor.driver_snapshots import SnapshotCalls
 from hypervisor.driver_stats import StatsCalls
 from hypervisor.driver_storage import StorageCalls
 
 
 class Hypervisor(
-    HostCalls, DefinitionCalls, DisplayCalls, StorageCalls, NetworkCalls, StatsCalls, MigrationCalls
+    HostCalls,
+    CopyCalls,
+    DefinitionCalls,
+    DisplayCalls,
+    StorageCalls,
+    NetworkCalls,
+    PowerCalls,
+    SnapshotCalls,
+    StatsCalls,
+    MigrationCalls,
 ):
     """An open connection to one host. UUIDs and specs in, facts out, errors from `hypervisor.errors`.
 

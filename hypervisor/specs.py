@@ -220,18 +220,31 @@ class DomainSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackingSpec:
+    """A file that another one is based on. Its format is explicit: QEMU never guesses it from the bytes."""
+
+    path: str
+    format: ImageFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSpec:
     """A new, empty volume. `allocation_bytes` is set aside at once; 0 lets it grow with use.
 
-    The name is the file's: 1 to 255 letters, digits, `.`, `_` and `-`, and no `.` in front. Raises `Invalid`.
+    A qcow2 volume with a `backing` shows that file's content until something else is written over it; the file must
+    not change from then on. The name is the file's: 1 to 255 letters, digits, `.`, `_` and `-`, and no `.` in front.
+    Raises `Invalid`.
     """
 
     name: str
     format: ImageFormat
     capacity_bytes: int
     allocation_bytes: int = 0
+    backing: BackingSpec | None = None
 
     def __post_init__(self) -> None:
+        if self.backing is not None and self.format is not ImageFormat.QCOW2:
+            raise Invalid("Only a qcow2 volume can be based on another file.")
         if not _FILE_NAME.fullmatch(self.name):
             raise Invalid("This cannot be the name of a volume.")
         if (

@@ -8,6 +8,7 @@ from typing import Final
 from lxml import etree
 
 from hypervisor.specs import (
+    BackingSpec,
     CdromSpec,
     CpuMode,
     DiskBus,
@@ -82,7 +83,7 @@ def graphics(spec: VncSpec) -> Element:
 
 
 def volume_xml(spec: VolumeSpec) -> str:
-    """An empty volume."""
+    """An empty volume, or one that is based on another file."""
     # Left to itself libvirt makes a qcow2 of version 2, as QEMU wrote them before 2013.
     version = [element("compat", text="1.1")] if spec.format is ImageFormat.QCOW2 else []
     return serialize(
@@ -92,8 +93,14 @@ def volume_xml(spec: VolumeSpec) -> str:
             element("capacity", text=str(spec.capacity_bytes), attributes={"unit": "bytes"}),
             element("allocation", text=str(spec.allocation_bytes), attributes={"unit": "bytes"}),
             element("target", element("format", attributes={"type": spec.format.value}), *version),
+            *([] if spec.backing is None else [_backing(spec.backing)]),
         )
     )
+
+
+def _backing(spec: BackingSpec) -> Element:
+    kind = element("format", attributes={"type": spec.format.value})
+    return element("backingStore", element("path", text=spec.path), kind)
 
 
 def dir_pool_xml(*, uuid: str, name: str, path: str) -> str:

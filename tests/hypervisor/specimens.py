@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
 from uuid import UUID
 
-from hypervisor import specs
+from hypervisor import snapshots, specs
 
 _UUID: Final = UUID("5f1f2d0e-6a2b-4b0e-9d65-0d8f3c1f5a10")
 
@@ -116,6 +116,31 @@ VOLUMES: Final = (
     specs.VolumeSpec(name="5f1f-vda.qcow2", format=specs.ImageFormat.QCOW2, capacity_bytes=5 * 1024**3),
     specs.VolumeSpec(
         name="full.raw", format=specs.ImageFormat.RAW, capacity_bytes=1024**2, allocation_bytes=1024**2
+    ),
+    specs.VolumeSpec(
+        name="over.qcow2",
+        format=specs.ImageFormat.QCOW2,
+        capacity_bytes=1024**2,
+        backing=specs.BackingSpec(path="/srv/<pool>/a.raw", format=specs.ImageFormat.RAW),
+    ),
+)
+
+SNAPSHOTS: Final = (
+    snapshots.SnapshotSpec(
+        name="inside", description="before <b>& after", inside=("vda", "vdb"), left_out=("sda",)
+    ),
+    snapshots.SnapshotSpec(
+        name="layers",
+        description="",
+        layers=(snapshots.Layer(target="vda", path="/srv/<pool>/over.qcow2"),),
+        left_out=("sda",),
+        memory_path="/srv/<pool>/memory.save",
+    ),
+    snapshots.SnapshotSpec(
+        name="disks",
+        description="",
+        layers=(snapshots.Layer(target="vda", path="/srv/pool/over.qcow2"),),
+        quiesce=True,
     ),
 )
 

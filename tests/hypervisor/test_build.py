@@ -14,7 +14,9 @@ from lxml import etree
 
 from hypervisor import specs
 from hypervisor.errors import Invalid
+from hypervisor.snapshots import Layer, SnapshotSpec
 from hypervisor.xml import build
+from hypervisor.xml.snapshots import snapshot_xml
 from tests.hypervisor import specimens
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -22,7 +24,11 @@ SCHEMAS = Path("/usr/share/libvirt/schemas")
 
 DOCUMENTS = {
     **{f"domain-{spec.name}": ("domain", build.domain_xml(spec)) for spec in specimens.DOMAINS},
-    **{f"volume-{spec.format}": ("storagevol", build.volume_xml(spec)) for spec in specimens.VOLUMES},
+    **{
+        f"volume-{spec.format}{'-based' if spec.backing else ''}": ("storagevol", build.volume_xml(spec))
+        for spec in specimens.VOLUMES
+    },
+    **{f"snapshot-{spec.name}": ("domainsnapshot", snapshot_xml(spec)) for spec in specimens.SNAPSHOTS},
     "network-nat": ("network", build.nat_network_xml(specimens.NETWORK)),
     "pool-dir": (
         "storagepool",
@@ -42,7 +48,12 @@ def _specs(value: object) -> Iterator[object]:
             yield from _specs(getattr(value, field.name))
 
 
-ALL_SPECS = [*_specs(specimens.DOMAINS), *_specs(specimens.VOLUMES), specimens.NETWORK]
+ALL_SPECS = [
+    *_specs(specimens.DOMAINS),
+    *_specs(specimens.VOLUMES),
+    *_specs(specimens.SNAPSHOTS),
+    specimens.NETWORK,
+]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -75,7 +86,7 @@ class TestTogether:
     def test_they_use_every_kind_of_spec(self) -> None:
         known = {kind for kind in vars(specs).values() if isinstance(kind, type) and is_dataclass(kind)}
         known.remove(specs.MigrationSpec)  # parameters of a call, not a document
-        assert known == {type(spec) for spec in ALL_SPECS}
+        assert known | {SnapshotSpec, Layer} == {type(spec) for spec in ALL_SPECS}
 
     def test_they_use_every_value_of_every_enumeration(self) -> None:
         used = {
@@ -94,6 +105,11 @@ class TestTogether:
 
 
 class TestSpecs:
+    def test_only_qcow2_can_be_based_on_a_file(self) -> None:
+        backing = specs.BackingSpec(path="/srv/a.raw", format=specs.ImageFormat.RAW)
+        with pytest.raises(Invalid):
+            specs.VolumeSpec(name="a", format=specs.ImageFormat.RAW, capacity_bytes=1, backing=backing)
+
     @pytest.mark.parametrize("password", ["", "ninechars", "ä"])
     def test_a_screen_has_a_password_that_the_protocol_can_carry(self, password: str) -> None:
         with pytest.raises(Invalid):

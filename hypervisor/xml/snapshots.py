@@ -1,0 +1,188 @@
+"""Snapshots' documents: written, read, and what follows from them for the domain's own definition.
+
+https://libvirt.org/formatsnapshot.html
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from hypervisor.errors import Invalid
+from hypervisor.facts import DomainState
+from hypervisor.snapshots import EXTERNAL, INTERNAL, NONE, Layer, SnapshotFacts, SnapshotSpec
+from hypervisor.xml.elements import Element, document, element, serialize
+
+_TEXT_LIMIT: Final = 4096
+_LAST_SECOND: Final = int(datetime.max.replace(tzinfo=UTC).timestamp()) - 86400
+_STATES: Final = {
+    "running": DomainState.RUNNING,
+    "blocked": DomainState.RUNNING,
+    "paused": DomainState.PAUSED,
+    # Disks alone, of a domain that ran.
+    "disk-snapshot": DomainState.OFF,
+    "shutoff": DomainState.OFF,
+    "crashed": DomainState.CRASHED,
+}
+
+
+def snapshot_xml(spec: SnapshotSpec) -> str:
+    """The snapshot to take."""
+    disks = [_disk(target, INTERNAL) for target in spec.inside]
+    for layer in spec.layers:
+        source = element("source", attributes={"file": layer.path})
+        driver = element("driver", attributes={"type": "qcow2"})
+        disks.append(_disk(layer.target, EXTERNAL, driver, source))
+    disks += [_disk(target, NONE) for target in spec.left_out]
+    parts = [element("name", text=spec.name), element("description", text=spec.description)]
+    if spec.memory_path:
+        kept = {"snapshot": EXTERNAL, "file": spec.memory_path}
+        parts.append(element("memory", attributes=kept))
+    elif spec.layers:
+        parts.append(element("memory", attributes={"snapshot": NONE}))
+    return serialize(element("domainsnapshot", *parts, element("disks", *disks)))
+
+
+def snapshot_facts(text: str, *, current: bool) -> SnapshotFacts:
+    """One snapshot from its document."""
+    root = document(text)
+    memory = root.find("memory")
+    kept = NONE if memory is None else memory.get("snapshot", NONE)
+    outside = {
+        disk.get("name", "") for disk in root.iterfind("disks/disk") if disk.get("snapshot") == EXTERNAL
+    }
+    sources = _sources(root.find("domain"))
+    return SnapshotFacts(
+        name=_text(root, "name"),
+        description=_text(root, "description"),
+        parent=_text(root, "parent/name"),
+        taken_at=_moment(_text(root, "creationTime")),
+        state=_STATES.get(_text(root, "state"), DomainState.UNKNOWN),
+        memory=kept if kept in (INTERNAL, EXTERNAL) else NONE,
+        memory_path="" if memory is None else memory.get("file", "")[:_TEXT_LIMIT],
+        files=tuple(
+            Layer(target=target[:_TEXT_LIMIT], path=sources[target])
+            for target in sorted(outside & sources.keys())
+        ),
+        current=current,
+    )
+
+
+def definition_at(text: str, layers: Mapping[str, str]) -> str:
+    """The definition that the domain had at the snapshot, with `layers` as the files of its disks, by target."""
+    root = document(text)
+    return _with_files(_kept(root, "inactiveDomain", "domain"), layers)
+
+
+def run_at(text: str, layers: Mapping[str, str]) -> str:
+    """The document of the run that the snapshot kept the memory of, with `layers` as the files of its disks."""
+    return _with_files(_kept(document(text), "domain"), layers)
+
+
+def with_files_renamed(text: str, files: Mapping[str, str]) -> str:
+    """The same snapshot, where its disks lie in other files now: the old path of each, and the new one."""
+    root = document(text)
+    for kind in ("domain", "inactiveDomain"):
+        kept = root.find(kind)
+        for source in () if kept is None else kept.iterfind("devices/disk//source"):
+            path = source.get("file", "")
+            if path in files:
+                source.set("file", files[path])
+        for disk in () if kept is None else kept.iterfind("devices/disk"):
+            _forget_chain(disk)
+    return serialize(root)
+
+
+def without_chains(text: str, targets: frozenset[str]) -> str:
+    """The definition, where libvirt finds out anew what these disks are based on: their own files say it."""
+    root = document(text)
+    for disk in root.iterfind("devices/disk"):
+        if _target(disk) in targets:
+            _forget_chain(disk)
+    return serialize(root)
+
+
+def chains(live: str) -> dict[str, tuple[str, ...]]:
+    """By target, the files that each disk of a running domain is made of, the one that is written to first."""
+    return {_target(disk): tuple(_chain(disk)) for disk in document(live).iterfind("devices/disk")}
+
+
+def mirror_ready(live: str, target: str) -> bool:
+    """Whether all of a disk has been merged, and the domain waits to go on in the other file."""
+    for disk in document(live).iterfind("devices/disk"):
+        mirror = disk.find("mirror")
+        if _target(disk) == target and mirror is not None:
+            return mirror.get("ready") == "yes"
+    return False
+
+
+def _chain(part: Element | None) -> Iterator[str]:
+    while part is not None:
+        source = part.find("source")
+        path = "" if source is None else source.get("file", "") or source.get("dev", "")
+        if not path:
+            return
+        yield path[:_TEXT_LIMIT]
+        part = part.find("backingStore")
+
+
+def _with_files(domain: Element, layers: Mapping[str, str]) -> str:
+    domain.tag = "domain"
+    missing = set(layers)
+    for disk in domain.iterfind("devices/disk"):
+        target = _target(disk)
+        if target not in layers:
+            continue
+        missing.discard(target)
+        source, driver = disk.find("source"), disk.find("driver")
+        if source is None or driver is None:
+            raise Invalid(f"Disk {target} of the snapshot has no file.")
+        disk.set("type", "file")
+        source.attrib.clear()
+        source.set("file", layers[target])
+        driver.set("type", "qcow2")
+        _forget_chain(disk)
+    if missing:
+        raise Invalid(f"The snapshot has no disk {min(missing)}.")
+    return serialize(domain)
+
+
+def _forget_chain(disk: Element) -> None:
+    for stale in [*disk.iterfind("backingStore"), *disk.iterfind("mirror")]:
+        disk.remove(stale)
+
+
+def _kept(root: Element, *tags: str) -> Element:
+    for tag in tags:
+        found = root.find(tag)
+        if found is not None:
+            return found
+    raise Invalid("The snapshot does not say what the domain was.")
+
+
+def _disk(target: str, kind: str, *children: Element) -> Element:
+    return element("disk", *children, attributes={"name": target, "snapshot": kind})
+
+
+def _sources(domain: Element | None) -> dict[str, str]:
+    found = {}
+    for disk in () if domain is None else domain.iterfind("devices/disk"):
+        source = disk.find("source")
+        path = "" if source is None else source.get("file", "") or source.get("dev", "")
+        if path:
+            found[_target(disk)] = path[:_TEXT_LIMIT]
+    return found
+
+
+def _target(disk: Element) -> str:
+    target = disk.find("target")
+    return "" if target is None else target.get("dev", "")
+
+
+def _text(root: Element, path: str) -> str:
+    return (root.findtext(path) or "")[:_TEXT_LIMIT]
+
+
+def _moment(seconds: str) -> datetime | None:
+    if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 12:
+        return None
+    return datetime.fromtimestamp(min(int(seconds), _LAST_SECOND), tz=UTC)
