@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from lxml.builder import E
 
 from domains.actions.delete import delete
 from domains.actions.power import power
@@ -11,6 +13,7 @@ from domains.power import PowerVerb
 from operations.models import Operation
 from storage.models import Volume
 from tests.faults.cases.base import Case, Ground
+from tests.lab.guest import COMMAND_LINE, tiny_guest
 
 
 class Switch(Case):
@@ -72,12 +75,72 @@ class Reboot(Switch):
     words_before, words_after = "running", "running"
 
 
-class Shutdown(Switch):
-    """This guest ignores the power button."""
+class StartPaused(Switch):
+    kind = "domain.start-paused"
+    verb, before = PowerVerb.START_PAUSED, DomainState.OFF
+    words_before, words_after = "shut off", "paused"
 
-    kind = "domain.shutdown"
-    verb, before = PowerVerb.SHUTDOWN, DomainState.RUNNING
-    words_before, words_after = "running", "running"
+
+class Save(Switch):
+    kind = "domain.save"
+    verb, before = PowerVerb.SAVE, DomainState.PAUSED
+    words_before, words_after = "paused", "shut off"
+
+    def done(self, ground: Ground, thing: Domain) -> None:
+        super().done(ground, thing)
+        assert ground.seen(thing.uuid).managed_save
+
+
+class Saved(Switch):
+    """With saved memory, which is gone afterwards."""
+
+    before = DomainState.PAUSED
+    words_before = "shut off"
+
+    def prepare(self, ground: Ground) -> Domain:
+        domain = super().prepare(ground)
+        ground.lab.virsh("managedsave", str(domain.uuid))
+        return ground.seen(domain.uuid)
+
+    def done(self, ground: Ground, thing: Domain) -> None:
+        super().done(ground, thing)
+        assert not ground.seen(thing.uuid).managed_save
+
+
+class StartFresh(Saved):
+    """It was saved paused: one that went on from there would be so again."""
+
+    kind = "domain.start-fresh"
+    verb, words_after = PowerVerb.START_FRESH, "running"
+
+
+class DiscardSaved(Saved):
+    kind = "domain.discard-saved"
+    verb, words_after = PowerVerb.DISCARD_SAVED, "shut off"
+
+
+class Autostart(Switch):
+    before = DomainState.OFF
+    words_before = words_after = "shut off"
+    enabled: ClassVar[bool]
+
+    def prepare(self, ground: Ground) -> Domain:
+        domain = super().prepare(ground)
+        ground.lab.virsh("autostart", str(domain.uuid), *(["--disable"] if self.enabled else []))
+        return ground.seen(domain.uuid)
+
+    def done(self, ground: Ground, thing: Domain) -> None:
+        assert ground.seen(thing.uuid).autostart is self.enabled
+
+
+class AutostartOn(Autostart):
+    kind = "domain.autostart-on"
+    verb, enabled = PowerVerb.AUTOSTART_ON, True
+
+
+class AutostartOff(Autostart):
+    kind = "domain.autostart-off"
+    verb, enabled = PowerVerb.AUTOSTART_OFF, False
 
 
 class Delete(Case):
@@ -103,3 +166,29 @@ class Delete(Case):
         domain, volume = thing
         assert ground.exists(domain.uuid)
         assert (ground.lab.pool_path / volume.name).exists()
+
+
+class Shutdown(Case):
+    """A guest that obeys the power button once it has booted: the button is pressed again until it does."""
+
+    kind = "domain.shutdown"
+
+    def prepare(self, ground: Ground) -> Domain:
+        return ground.machine(state=DomainState.RUNNING, disk=False, change=_boot_tiny_guest)
+
+    def ask(self, ground: Ground, thing: Domain) -> Operation:
+        return power(verb=PowerVerb.SHUTDOWN, domain=thing, actor=ground.actor)
+
+    def done(self, ground: Ground, thing: Domain) -> None:
+        assert ground.state(thing.uuid) == "shut off"
+
+    def undone(self, ground: Ground, thing: Domain) -> None:
+        """A button that was pressed can't be taken back."""
+
+
+def _boot_tiny_guest(root: Any) -> None:
+    guest = tiny_guest()
+    root.find("os").extend(
+        [E.kernel(str(guest.kernel)), E.initrd(str(guest.initrd)), E.cmdline(COMMAND_LINE)]
+    )
+    root.find("memory").text = "128"
