@@ -65,9 +65,9 @@ def move(
 
 def stop(domain: Domain, *, actor: User | None, parent: Operation | None = None) -> Operation:
     """Begin to shut it down and to wait until it is off; it fails where the guest ignores that. Raises TargetBusy."""
-    audit.record(actor, "domain.stop", target=domain)
+    audit.record(actor, "domain.shutdown", target=domain)
     return operations.submit(
-        "domain.stop",
+        "domain.shutdown",
         title=f"Shut {domain.name} down",
         target=domain,
         actor=actor,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from accounts.permissions import Verb
 from domains.models import Domain, DomainState
+from domains.templates import dependents
 
 _S = DomainState
 _LIVE = frozenset({_S.RUNNING, _S.PAUSED, _S.SHUTTING_DOWN, _S.CRASHED, _S.SUSPENDED})
@@ -49,6 +50,40 @@ def _with_host(domain: Domain) -> str:
 
 def _alone(domain: Domain) -> str:
     return f"{domain.name} starts with its host already." if domain.autostart else ""
+
+
+def _unprotected(domain: Domain) -> str:
+    if not domain.protected:
+        return ""
+    return f"{domain.name} is protected from deletion. Lift the protection on its page first."
+
+
+def _without_saved(domain: Domain) -> str:
+    return f"{domain.name} has saved memory. Start it, or discard that first." if domain.managed_save else ""
+
+
+def _template(domain: Domain) -> str:
+    return "" if domain.template else f"{domain.name} is no template."
+
+
+# What may also be done to a template; everything else could change what machines are made from.
+OF_TEMPLATES = frozenset(
+    {"domain.clone", "domain.rename", "domain.untemplate", "domain.delete", "domain.trash", "domain.purge"}
+)
+# What takes away from under its machines what their disks are based on.
+_ENDING = frozenset({"domain.untemplate", "domain.delete", "domain.trash"})
+
+
+def _as_template(kind: str, domain: Domain) -> str:
+    if not domain.template:
+        return ""
+    if kind not in OF_TEMPLATES:
+        return f"{domain.name} is a template: make machines from it, or make it a machine again."
+    names = dependents(domain) if kind in _ENDING else []
+    if not names:
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"The disks of {', '.join(names[:3])}{more} are based on those of {domain.name}. Delete them first."
 
 
 RULES: dict[str, Rule] = {
@@ -163,6 +198,104 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_DELETE,
         icon="trash",
         states=_MADE,
+        also=(_unprotected,),
+    ),
+    "domain.trash": Rule(
+        label="Move to the trash",
+        title="Move {name} to the trash",
+        verb=Verb.DOMAIN_DELETE,
+        icon="trash",
+        states=_MADE,
+        also=(_unprotected,),
+    ),
+    "domain.rename": Rule(
+        label="Rename",
+        title="Rename {name}",
+        verb=Verb.DOMAIN_EDIT,
+        icon="cursor-text",
+        states=frozenset({_S.OFF}),
+        also=(_defined, _without_saved),
+    ),
+    "domain.clone": Rule(
+        label="Clone",
+        title="Clone {name}",
+        verb=Verb.DOMAIN_CREATE,
+        icon="copy",
+        states=frozenset({_S.OFF}),
+        also=(_defined, _without_saved),
+    ),
+    "domain.template": Rule(
+        label="Make a template",
+        title="Make {name} a template",
+        verb=Verb.DOMAIN_CREATE,
+        icon="template",
+        states=frozenset({_S.OFF}),
+        also=(_defined, _without_saved),
+    ),
+    "domain.untemplate": Rule(
+        label="Make it a machine again",
+        title="Make {name} a machine again",
+        verb=Verb.DOMAIN_CREATE,
+        icon="template-off",
+        states=frozenset({_S.OFF}),
+        also=(_template,),
+    ),
+    "domain.restore": Rule(
+        label="Restore",
+        title="Restore {name} from the trash",
+        verb=Verb.DOMAIN_DELETE,
+        icon="restore",
+        states=_MADE,
+    ),
+    "domain.purge": Rule(
+        label="Delete for good",
+        title="Delete {name} from the trash",
+        verb=Verb.DOMAIN_DELETE,
+        icon="trash-x",
+        states=_MADE,
+    ),
+    "domain.guest.ping": Rule(
+        label="Ask the agent",
+        title="Ask the guest agent of {name}",
+        verb=Verb.DOMAIN_GUEST,
+        icon="message-question",
+        states=frozenset({_S.RUNNING}),
+    ),
+    "domain.guest.freeze": Rule(
+        label="Freeze file systems",
+        title="Freeze the file systems of {name}",
+        verb=Verb.DOMAIN_GUEST,
+        icon="snowflake",
+        states=frozenset({_S.RUNNING}),
+        warning="Programs in it that write to a disk stand still until the file systems are thawed.",
+    ),
+    "domain.guest.thaw": Rule(
+        label="Thaw file systems",
+        title="Thaw the file systems of {name}",
+        verb=Verb.DOMAIN_GUEST,
+        icon="sun",
+        states=frozenset({_S.RUNNING}),
+    ),
+    "domain.guest.trim": Rule(
+        label="Give back unused space",
+        title="Trim the file systems of {name}",
+        verb=Verb.DOMAIN_GUEST,
+        icon="scissors",
+        states=frozenset({_S.RUNNING}),
+    ),
+    "domain.guest.clock": Rule(
+        label="Set the clock",
+        title="Set the clock of {name}",
+        verb=Verb.DOMAIN_GUEST,
+        icon="clock-check",
+        states=frozenset({_S.RUNNING}),
+    ),
+    "domain.guest.password": Rule(
+        label="Set a password",
+        title="Set a password in {name}",
+        verb=Verb.DOMAIN_GUEST,
+        icon="key",
+        states=frozenset({_S.RUNNING}),
     ),
 }
 
@@ -176,5 +309,9 @@ def refusal(kind: str, domain: Domain) -> str:
     """Why it makes no sense now, in words for people; "" where it does. Raises KeyError for an unknown kind."""
     rule = RULES[kind]
     if domain.state not in rule.states:
-        return f"“{rule.label}” makes no sense now: {domain.name} is {DomainState(domain.state).label.lower()}."
-    return next(filter(None, (condition(domain) for condition in rule.also)), "")
+        return (
+            f"“{rule.label}” makes no sense now: {domain.name} is {DomainState(domain.state).label.lower()}."
+        )
+    return _as_template(kind, domain) or next(
+        filter(None, (condition(domain) for condition in rule.also)), ""
+    )

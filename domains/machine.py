@@ -10,11 +10,11 @@ from accounts.models import User
 from accounts.permissions import Verb
 from audit.models import Entry
 from domains import gauges
-from domains.lifecycle import Rule
+from domains.lifecycle import Rule, refusal
 from domains.models import Domain, DomainDisk
-from domains.power import RULES, PowerVerb, offered
+from domains.power import RULES, PowerVerb
 from operations.listing import Wanted as Operations
-from operations.models import OperationState
+from operations.models import Operation, OperationState
 from storage.models import Volume
 
 # What people do all day stands as a button in the header; the rest waits in the menu.
@@ -26,11 +26,11 @@ DEVICES = {"cdrom": "CD-ROM", "lun": "LUN"}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A power verb beside a machine; disabled where the state last seen doesn't allow it."""
+    """A power verb beside a machine; `why` says what is in the way, blank where nothing is."""
 
     verb: PowerVerb
     rule: Rule
-    disabled: bool
+    why: str
     question: str
 
 
@@ -84,14 +84,20 @@ def usage(user: User, domain: Domain) -> dict[str, Any]:
 
 def header(user: User, domain: Domain) -> dict[str, Any]:
     """What `domains/_state.html` shows."""
-    menu = [
-        Choice(verb, rule, not offered(verb, domain), f"{rule.title.format(name=domain.name)}?")
+    choices = [
+        _choice(domain, verb)
         for verb, rule in RULES.items()
+        if rule.verb is Verb.DOMAIN_POWER or getattr(domain, "may_edit", False)
     ]
     return plain(user, domain) | {
-        "buttons": [choice for choice in menu if choice.verb in BUTTONS and not choice.disabled],
-        "menu": menu,
+        "buttons": [choice for choice in choices if choice.verb in BUTTONS and not choice.why],
+        "menu": [choice for choice in choices if not (choice.why and choice.rule.rare)],
     }
+
+
+def _choice(domain: Domain, verb: PowerVerb) -> Choice:
+    rule = RULES[verb]
+    return Choice(verb, rule, refusal(verb.kind, domain), f"{rule.title.format(name=domain.name)}?")
 
 
 def facts(user: User, domain: Domain) -> dict[str, Any]:
@@ -134,7 +140,17 @@ def activity(user: User, domain: Domain) -> dict[str, Any]:
     entries = entries.filter(target_kind=domain._meta.label_lower, target_key=str(domain.uuid))
     return plain(user, domain) | {
         "telling": telling,
+        "force_off": _way_out(domain, telling),
         "steps": telling.steps.all() if telling else (),
         "operations": operations[1:] if telling else operations,
         "entries": list(entries[:RECENT]),
     }
+
+
+def _way_out(domain: Domain, telling: Operation | None) -> Choice | None:
+    """Forcing it off, where it was asked to shut down and didn't."""
+    heedless = (PowerVerb.SHUTDOWN.kind, OperationState.FAILED)
+    if telling is None or (telling.kind, telling.state) != heedless:
+        return None
+    choice = _choice(domain, PowerVerb.FORCE_OFF)
+    return choice if not choice.why and getattr(domain, "may_power", False) else None

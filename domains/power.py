@@ -5,25 +5,30 @@ from __future__ import annotations
 from enum import StrEnum
 
 from domains.lifecycle import RULES as ALL
-from domains.lifecycle import Rule, allowed
-from domains.models import Domain
+from domains.lifecycle import Rule
 
 
 class PowerVerb(StrEnum):
     """Named as virsh names them, but for `force-off`, which virsh calls destroy and which destroys nothing."""
 
     START = "start"
+    START_PAUSED = "start-paused"
+    START_FRESH = "start-fresh"
     SHUTDOWN = "shutdown"
     REBOOT = "reboot"
     SUSPEND = "suspend"
     RESUME = "resume"
+    SAVE = "save"
+    DISCARD_SAVED = "discard-saved"
     RESET = "reset"
     FORCE_OFF = "force-off"
+    AUTOSTART_ON = "autostart-on"
+    AUTOSTART_OFF = "autostart-off"
+
+    @property
+    def kind(self) -> str:
+        """The kind of operation that does it."""
+        return f"domain.{self}"
 
 
-RULES: dict[PowerVerb, Rule] = {verb: ALL[f"domain.{verb}"] for verb in PowerVerb}
-
-
-def offered(verb: PowerVerb, domain: Domain) -> bool:
-    """Whether `verb` makes sense in the machine's state."""
-    return allowed(f"domain.{verb}", domain)
+RULES: dict[PowerVerb, Rule] = {verb: ALL[verb.kind] for verb in PowerVerb}

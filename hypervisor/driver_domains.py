@@ -1,4 +1,4 @@
-"""Domains: read them, define them, switch them."""
+"""Domains: read them, define them, forget them."""
 
 import logging
 from typing import Final
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import libvirt
 
-from hypervisor.connection import Connection, unless_so_already, unless_taken
+from hypervisor.connection import Connection, unless_taken
 from hypervisor.errors import Invalid, NotFound, translate
 from hypervisor.facts import DomainFacts, DomainState
 from hypervisor.specs import DomainSpec
@@ -21,7 +21,6 @@ _UNDEFINE: Final = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
 
 
@@ -96,54 +95,21 @@ class DomainCalls(Connection):
             domain = self._connection.defineXMLFlags(document, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
             return _facts(domain, _situation(domain))
 
-    def start_domain(self, uuid: UUID, *, paused: bool = False) -> None:
-        """Start it; returns once QEMU runs. Raises `AlreadyInState` if it runs."""
-        flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
-        with unless_so_already(lambda: self._is_active(uuid)), translate(effect=True):
-            self._domain(uuid).createWithFlags(flags)
-
-    def shutdown_domain(self, uuid: UUID) -> None:
-        """Press the ACPI power button: a request that the guest may ignore. Raises `AlreadyInState` if it is off."""
-        with unless_so_already(lambda: not self._is_active(uuid)), translate(effect=True):
-            self._domain(uuid).shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
-
     @translate(effect=True)
-    def reboot_domain(self, uuid: UUID) -> None:
-        """Ask the guest to restart by ACPI; it may ignore that. Raises `Refused` if it is off."""
-        self._domain(uuid).reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
+    def undefine_domain(self, uuid: UUID, *, keep_state: bool = False) -> None:
+        """Forget the definition with its NVRAM, saved memory, snapshots' and checkpoints' records; disks stay.
 
-    @translate(effect=True)
-    def reset_domain(self, uuid: UUID) -> None:
-        """Press the reset button: the guest restarts at once, unsaved data are lost. Raises `Refused` if it is off."""
-        self._domain(uuid).reset(0)
-
-    def destroy_domain(self, uuid: UUID) -> None:
-        """Cut the power. The definition stays. Raises `AlreadyInState` if it is off."""
-        with unless_so_already(lambda: not self._is_active(uuid)), translate(effect=True):
-            self._domain(uuid).destroyFlags(0)
-
-    @translate(effect=True)
-    def suspend_domain(self, uuid: UUID) -> None:
-        """Stop its CPUs; memory stays. Harmless if it is paused; raises `Refused` if it is off."""
-        self._domain(uuid).suspend()
-
-    def resume_domain(self, uuid: UUID) -> None:
-        """Let its CPUs go on. Raises `AlreadyInState` if it runs, `Refused` if it is off."""
-        with unless_so_already(lambda: self._state(uuid) is DomainState.RUNNING), translate(effect=True):
-            self._domain(uuid).resume()
-
-    @translate(effect=True)
-    def undefine_domain(self, uuid: UUID) -> None:
-        """Forget the definition with its NVRAM, saved state, snapshots' and checkpoints' records; disks stay.
-
-        A running domain goes on without a definition: destroy it first.
+        With `keep_state` the files of its NVRAM and TPM stay on the host: defined again, it has them back. A running
+        domain goes on without a definition: destroy it first.
         """
-        self._domain(uuid).undefineFlags(_UNDEFINE)
-
-    @translate(effect=True)
-    def set_autostart(self, uuid: UUID, *, enabled: bool) -> None:
-        """Whether the host starts it when the host itself starts."""
-        self._domain(uuid).setAutostart(int(enabled))
+        domain = self._domain(uuid)
+        if not keep_state:
+            domain.undefineFlags(_UNDEFINE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+            return
+        flags = _UNDEFINE | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+        if edit.has_tpm(domain.XMLDesc(DEFINITION)):  # daemons before 8.9 don't know the flag
+            flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
+        domain.undefineFlags(flags)
 
     @translate(effect=True)
     def change_media(self, uuid: UUID, *, target: str, path: str | None) -> None:

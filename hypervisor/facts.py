@@ -10,6 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from hypervisor.acceleration import Acceleration
+from hypervisor.device_facts import DeviceFacts, Presence
 
 
 class DomainState(StrEnum):
@@ -120,7 +121,8 @@ class DiskFacts:
 class NicFacts:
     """One network card; `kind` is libvirt's interface type, `source` the network's or the bridge's name.
 
-    `device` is the host's tap device while the domain runs.
+    `device` is the host's tap device while the domain runs. The limits are averages, 0 for none; `inbound` is what the
+    guest receives. `pending` holds what the next start changes, as the name of the field and its value.
     """
 
     mac: str
@@ -128,6 +130,11 @@ class NicFacts:
     source: str
     model: str
     device: str
+    link_up: bool
+    inbound_kib_s: int
+    outbound_kib_s: int
+    present: Presence
+    pending: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +184,8 @@ class DomainFacts:
     `xml_sha` is the SHA-256 of the definition (inactive, with secrets): equal means nobody redefined it in between.
     `live_id` is libvirt's number for this run, None while off; a new run has a new number. `tags` are those that the
     panel keeps in the definition, None where it never wrote any. `defined` are the options of the definition, which the
-    next start brings, `live` those of this run, None while off.
+    next start brings, `live` those of this run, None while off. `pluggable` are the kinds of devices, "nic" and some of
+    `DeviceKind`, for which this run has a free place; none while off.
     """
 
     uuid: UUID
@@ -202,6 +210,8 @@ class DomainFacts:
     disks: tuple[DiskFacts, ...]
     nics: tuple[NicFacts, ...]
     graphics: tuple[GraphicsFacts, ...]
+    devices: tuple[DeviceFacts, ...]
+    pluggable: tuple[str, ...]
     defined: OptionFacts
     live: OptionFacts | None
     xml_sha: str

@@ -27,6 +27,9 @@ class Environment(BaseSettings):
     console_listen: str = Field(default="", alias="PANEL_CONSOLE_LISTEN")
     # Of the worker's children, see launcher.services: the others are kept free for what takes seconds.
     long_operations: int = Field(default=4, ge=1, alias="PANEL_LONG_OPERATIONS")
+    # How long a deleted machine can be restored; 0: deleting is for good.
+    trash_days: int = Field(default=7, ge=0, le=3650, alias="PANEL_TRASH_DAYS")
+    shutdown_patience_s: int = Field(default=60, ge=1, alias="PANEL_SHUTDOWN_PATIENCE")
     debug: bool = Field(default=False, alias="PANEL_DEBUG")
 
     @field_validator("state_dir")

@@ -150,6 +150,8 @@ STATE_DIR = env.state_dir
 PANEL_ORIGINS = env.origins
 LIBVIRT_SOCKET = env.libvirt_socket
 LONG_OPERATIONS = env.long_operations
+SHUTDOWN_PATIENCE_S = env.shutdown_patience_s
+TRASH_DAYS = env.trash_days
 UPLOADS_DIR = env.state_dir / "uploads"
 
 LOGGING_CONFIG = None

@@ -63,6 +63,8 @@ def _execute(operation: Operation) -> None:
             _attempt(operation, pairs)
     except Later as later:
         journal.put_back(operation, after=timedelta(seconds=later.after_s), message=later.message, attempts=0)
+        if later.parts and journal.parts_ended(operation, later.parts):
+            journal.wake(operation.pk)
 
 
 def _make_room() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -144,10 +145,25 @@ def put_back(operation: Operation, *, after: timedelta, message: str, **changes:
     tell_all(operation)
 
 
+def parts_ended(operation: Operation, left: int) -> bool:
+    """Whether fewer than `left` of its parts are at work by now."""
+    return operation.children.active().count() < left
+
+
 def wake(operation_id: UUID) -> None:
     """Let one that waits for something go on at once: what it waits for may be there."""
     if Operation.objects.filter(pk=operation_id, state=OperationState.QUEUED).update(not_before=None):
         transaction.on_commit(lambda: queue.enqueue(operation_id))
+
+
+def wake_about(kind: str, keys: Collection[UUID]) -> None:
+    """Let those about these things that wait for something (`run.Later`) look at once: the things have changed.
+
+    One that waits to be tried again after a failure goes on waiting.
+    """
+    waiting = Operation.objects.filter(state=OperationState.QUEUED, attempts=0, not_before__isnull=False)
+    for operation_id in waiting.filter(target_kind=kind, target_id__in=keys).values_list("pk", flat=True):
+        wake(operation_id)
 
 
 def finish(operation: Operation, state: OperationState, **changes: Any) -> None:
@@ -156,8 +172,10 @@ def finish(operation: Operation, state: OperationState, **changes: Any) -> None:
         changes["progress"] = 100
     write(operation, state=state, finished_at=Now(), lease_until=None, message="", **changes)
     tell_all(operation)
-    if operation.parent_id is not None:
-        wake(operation.parent_id)
+    parent = operation.parent_id
+    if parent is not None:
+        # After the commit: a parent that looked before has gone to wait, or looks again then (`parts_ended`).
+        transaction.on_commit(lambda: wake(parent))
 
 
 def cancel_requested(operation: Operation) -> bool:

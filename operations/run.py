@@ -16,12 +16,16 @@ class Cancelled(Exception):
 
 
 class Later(Exception):  # noqa: N818 (no error: nothing went wrong)
-    """Raised by a step that waits for something else: the worker is given back, and the step begins again later."""
+    """Raised by a step that waits for something else: the worker is given back, and the step begins again later.
 
-    def __init__(self, *, after_s: float, message: str) -> None:
+    Where it waits for parts of the operation, `parts` is how many it left at work: it goes on as soon as one ends.
+    """
+
+    def __init__(self, *, after_s: float, message: str, parts: int = 0) -> None:
         super().__init__(message)
         self.after_s = after_s
         self.message = message
+        self.parts = parts
 
 
 class Run:

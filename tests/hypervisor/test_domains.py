@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -185,12 +186,19 @@ class TestPower:
             with pytest.raises(AlreadyInState):
                 call(running)
         host.destroy_domain(running)
-        for call in (host.destroy_domain, host.shutdown_domain):
+        off: tuple[Callable[[UUID], object], ...] = (host.destroy_domain, host.shutdown_domain)
+        for switch_off in off:
             with pytest.raises(AlreadyInState):
-                call(running)
-        for call in (host.suspend_domain, host.resume_domain, host.reset_domain, host.reboot_domain):
+                switch_off(running)
+        on: tuple[Callable[[UUID], object], ...] = (
+            host.suspend_domain,
+            host.resume_domain,
+            host.reset_domain,
+            host.reboot_domain,
+        )
+        for switch in on:
             with pytest.raises(Refused):
-                call(running)
+                switch(running)
 
     def test_a_guest_obeys_the_power_button(self, host: Hypervisor, spec: DomainSpec, pool: UUID) -> None:
         path = add_iso(host, pool, content=tiny_guest().iso.read_bytes())
