@@ -17,8 +17,25 @@ DOCUMENT_LIMIT_BYTES: Final = 1024 * 1024
 Element = etree._Element
 
 
+class Malformed(Invalid):
+    """A text that is no XML, and the place from where on it is none, both counted from 1."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int = 0,
+        column: int = 0,
+        code: int | None = None,
+        domain: int | None = None,
+    ) -> None:
+        super().__init__(message, code=code, domain=domain)
+        self.line = line
+        self.column = column
+
+
 def document(text: str) -> Element:
-    """The root of `text`. Raises `Invalid` for malformed XML, over 1 MiB, or with a DOCTYPE (so without entities)."""
+    """The root of `text`. Raises `Malformed`, and `Invalid` over 1 MiB or with a DOCTYPE (so without entities)."""
     encoded = text.encode("utf-8", errors="surrogatepass")
     if len(encoded) > DOCUMENT_LIMIT_BYTES:
         raise Invalid("The document is over 1 MiB.")
@@ -30,7 +47,9 @@ def document(text: str) -> Element:
     try:
         return etree.fromstring(encoded, parser)
     except etree.XMLSyntaxError as error:
-        raise Invalid(f"The document is not well-formed XML: {error.msg}") from error
+        line, column = error.position
+        message = f"The document is not well-formed XML: {error.msg}"
+        raise Malformed(message, line=line, column=column) from error
 
 
 def serialize(root: Element) -> str:
@@ -67,6 +86,14 @@ def set_attribute(target: Element, name: str, value: str) -> None:
         target.set(name, value)
     except ValueError as error:
         raise Invalid("The value holds characters that XML cannot carry.") from error
+
+
+def required(root: Element, path: str) -> Element:
+    """The element at `path`; raises `Invalid` where there is none."""
+    found = root.find(path)
+    if found is None:
+        raise Invalid(f"The document has no <{path}>.")
+    return found
 
 
 def integer(text: str | None) -> int:
