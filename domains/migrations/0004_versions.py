@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("note", models.CharField(blank=True, max_length=255)),
+                ("changes", models.JSONField(default=list)),
                 ("accepted_at", models.DateTimeField(null=True)),
                 (
                     "accepted_by",

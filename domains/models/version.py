@@ -34,11 +34,11 @@ class Document(models.Model):
     @property
     def xml(self) -> str:
         """The document as libvirt gave it, or a person typed it."""
-        return zlib.decompress(base64.b85decode(self.sealed)).decode()
+        return zlib.decompress(base64.b85decode(self.sealed)).decode(errors="surrogatepass")
 
     @xml.setter
     def xml(self, text: str) -> None:
-        self.sealed = base64.b85encode(zlib.compress(text.encode())).decode()
+        self.sealed = base64.b85encode(zlib.compress(text.encode(errors="surrogatepass"))).decode()
 
 
 class DomainVersion(Document):
@@ -55,6 +55,8 @@ class DomainVersion(Document):
     author = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     operation = models.ForeignKey(Operation, null=True, on_delete=models.SET_NULL, related_name="versions")
     note = models.CharField(max_length=255, blank=True)
+    # What differs from the version before, in words that hold no secret; told once, because telling it takes a while.
+    changes = models.JSONField(default=list)
     accepted_at = models.DateTimeField(null=True)
     accepted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
