@@ -15,6 +15,8 @@ class Verb(StrEnum):
     DOMAIN_EDIT = "domain.edit"
     DOMAIN_GUEST = "domain.guest"
     DOMAIN_PASSTHROUGH = "domain.passthrough"
+    # To read and to write the definition itself, which speaks of the host: its paths, networks and devices.
+    DOMAIN_DEFINITION = "domain.definition.view"
     DOMAIN_DEFINE = "domain.define"
     DOMAIN_DELETE = "domain.delete"
     DOMAIN_MIGRATE = "domain.migrate"

@@ -37,6 +37,11 @@ class DefinitionCalls(DomainCalls):
         live = domain.XMLDesc(LIVE) if domain.isActive() else None
         return DomainDocument(xml=xml, sha=document_sha(xml), live_xml=live)
 
+    @translate()
+    def read_definition(self, uuid: UUID) -> str:
+        """The definition alone: inactive, with its secrets."""
+        return self._domain(uuid).XMLDesc(DEFINITION)
+
     @translate(effect=True)
     def redefine(self, uuid: UUID, edit: Edit, *, expected_sha: str = "") -> DomainDocument:
         """Replace the definition by what `edit` makes of it; a running domain takes it up at its next start.

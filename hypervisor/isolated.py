@@ -150,6 +150,10 @@ class Isolated:
         """All domains that can be understood."""
         return self._ask("read_domains", list[DomainFacts])
 
+    def read_definition(self, uuid: UUID) -> str:
+        """One domain's definition, with its secrets. Raises `NotFound`."""
+        return self._ask("read_definition", str, uuid)
+
     def list_networks(self) -> list[NetworkFacts]:
         """All networks."""
         return self._ask("list_networks", list[NetworkFacts])

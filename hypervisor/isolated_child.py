@@ -34,6 +34,7 @@ CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
             Hypervisor.memory_free_mib,
             Hypervisor.read_domain,
             Hypervisor.read_domains,
+            Hypervisor.read_definition,
             Hypervisor.list_networks,
             Hypervisor.read_stats,
         ),

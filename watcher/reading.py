@@ -6,14 +6,15 @@ transaction in which the host is still ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 
 import domains.inventory
+import domains.versions
 import hosts.inventory
 import networks.inventory
 import storage.inventory
@@ -48,10 +49,11 @@ def read_facts(host: Host, hypervisor: Isolated, record: Record, *, latency_s: f
 
 
 def read_domains(host: Host, hypervisor: Isolated, record: Record) -> set[UUID]:
-    """All its machines. Returns those that belong to another host."""
+    """All its machines, and the definitions that changed. Returns those that belong to another host."""
     elsewhere: set[UUID] = set()
     with _survived("machines"):
         elsewhere |= record(domains.inventory.record_domains, host, hypervisor.read_domains())
+        _keep_definitions(host, hypervisor, record, record(domains.versions.unkept, host))
     return elsewhere
 
 
@@ -64,8 +66,20 @@ def read_domain(host: Host, hypervisor: Isolated, record: Record, uuid: UUID) ->
         except NotFound:
             record(domains.inventory.record_gone, host, uuid)
         else:
-            elsewhere = record(domains.inventory.record_domain, host, facts).host_id != host.pk
+            row = record(domains.inventory.record_domain, host, facts)
+            elsewhere = row.host_id != host.pk
+            if not elsewhere and row.xml_sha != row.kept_sha:
+                _keep_definitions(host, hypervisor, record, [uuid])
     return elsewhere
+
+
+def _keep_definitions(host: Host, hypervisor: Isolated, record: Record, uuids: Iterable[UUID]) -> None:
+    documents = {}
+    for uuid in uuids:
+        with suppress(NotFound):
+            documents[uuid] = hypervisor.read_definition(uuid)
+    if documents:
+        record(domains.versions.keep, host, documents)
 
 
 def read_networks(host: Host, hypervisor: Isolated, record: Record) -> None:

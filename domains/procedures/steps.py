@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import Conflict
-from domains import inventory
+from domains import inventory, versions
 from domains.models import Domain
 from hosts.connections import Hypervisor, borrow
 from hosts.models import Host
@@ -43,7 +43,13 @@ def domain_on_host(params: dict[str, Any]) -> Iterator[tuple[Hypervisor, UUID]]:
 
 
 def refresh(params: dict[str, Any]) -> Domain:
-    """Read the machine now, so that the operation's end and the page agree without waiting for the event."""
-    host = host_of(params)
+    """Read the machine now, so that the operation's end and the page agree without waiting for the event.
+
+    A definition that is new is kept as a version, while the operation that made it is at work.
+    """
+    host, uuid = host_of(params), UUID(params["domain"])
     with borrow(host) as hypervisor:
-        return inventory.record_domain(host, hypervisor.read_domain(UUID(params["domain"])))
+        domain = inventory.record_domain(host, hypervisor.read_domain(uuid))
+        if domain.xml_sha != domain.kept_sha:
+            versions.keep(host, {uuid: hypervisor.read_definition(uuid)})
+    return domain
