@@ -19,9 +19,10 @@ from django.dispatch import receiver
 from core.events import publish
 from domains import counters, duplicates
 from domains.labels import LONGEST_TAG, MOST_TAGS
-from domains.models import Domain, DomainDisk, DomainNic, DomainState
+from domains.models import Domain, DomainDevice, DomainDisk, DomainNic, DomainState
 from hosts.inventory import LARGEST, state_changed
 from hosts.models import Host
+from hypervisor.device_facts import DeviceFacts
 from hypervisor.facts import DiskFacts, DomainFacts, NicFacts, OptionFacts
 from operations import journal
 from operations.models import Operation
@@ -103,7 +104,7 @@ def tell_of_host(host: Host, **_: Any) -> None:
 def _rows(condition: Q) -> dict[UUID, Domain]:
     """With their devices, and locked: a worker and the watcher may record the same machine at the same time."""
     rows = Domain.objects.select_for_update(of=("self",)).filter(condition).select_related("host")
-    rows = rows.prefetch_related("disks", "nics")
+    rows = rows.prefetch_related("disks", "nics", "devices")
     return {row.uuid: row for row in rows}
 
 
@@ -137,6 +138,7 @@ class _Recording:
         self._columns: set[str] = set()
         self._disks: dict[UUID, list[DomainDisk]] = {}
         self._nics: dict[UUID, list[DomainNic]] = {}
+        self._devices: dict[UUID, list[DomainDevice]] = {}
         self._elsewhere: dict[int, str] = {}
         self._moved: list[tuple[Domain, Host]] = []
 
@@ -148,6 +150,7 @@ class _Recording:
             row = Domain(uuid=facts.uuid, **values)
             self._new.append(row)
             self._disks[row.uuid], self._nics[row.uuid] = _disks(row, facts.disks), _nics(row, facts.nics)
+            self._devices[row.uuid] = _devices(row, facts.devices)
             return row
         if row.host_id != self._host.pk:
             if not duplicates.let_go(row):
@@ -160,11 +163,17 @@ class _Recording:
         if different:
             self._changed[row.uuid] = row
             self._columns |= different
-        disks, nics = _disks(row, facts.disks), _nics(row, facts.nics)
+        disks, nics, devices = (
+            _disks(row, facts.disks),
+            _nics(row, facts.nics),
+            _devices(row, facts.devices),
+        )
         if _differ(disks, row.disks.all()):
             self._disks[row.uuid] = disks
         if _differ(nics, row.nics.all()):
             self._nics[row.uuid] = nics
+        if _differ(devices, row.devices.all()):
+            self._devices[row.uuid] = devices
         return row
 
     def write(self, *, among: Q) -> None:
@@ -174,6 +183,7 @@ class _Recording:
             Domain.objects.bulk_update(self._changed.values(), sorted(self._columns))
         _replace(DomainDisk, self._disks)
         _replace(DomainNic, self._nics)
+        _replace(DomainDevice, self._devices)
         duplicates.record(self._host, self._elsewhere, among)
         for row, source in self._moved:
             if source.gone_at is None:
@@ -183,7 +193,8 @@ class _Recording:
         if self._new or self._columns:
             counters.count({self._host.pk, *(source.pk for _, source in self._moved)})
         new = {row.uuid for row in self._new}
-        for uuid in new | self._changed.keys() | self._disks.keys() | self._nics.keys():
+        parts = (self._changed, self._disks, self._nics, self._devices)
+        for uuid in new.union(*parts):
             publish("domain", uuid)
         if new or self._columns & SHOWN_IN_LISTS:
             publish("domains")
@@ -213,6 +224,7 @@ def _columns(host: Host, facts: DomainFacts) -> dict[str, Any]:
         "firmware": facts.firmware[:16],
         "accelerated": facts.accelerated,
         "has_screen": any(graphics.kind == "vnc" for graphics in facts.graphics),
+        "pluggable": list(facts.pluggable),
         "xml_sha": facts.xml_sha[:64],
         "options": options,
     }
@@ -236,6 +248,16 @@ def _disks(row: Domain, disks: Sequence[DiskFacts]) -> list[DomainDisk]:
             volume_name=disk.volume[:255],
             format=disk.format[:32],
             readonly=disk.readonly,
+            shareable=disk.shareable,
+            serial=disk.serial[:64],
+            cache=disk.cache[:16],
+            discard=disk.discard[:16],
+            read_bytes_s=disk.limits.read_bytes_s,
+            write_bytes_s=disk.limits.write_bytes_s,
+            read_iops=disk.limits.read_iops,
+            write_iops=disk.limits.write_iops,
+            present=disk.present.value,
+            pending=[list(pair) for pair in disk.pending],
         )
         for disk in disks
     ]
@@ -249,8 +271,28 @@ def _nics(row: Domain, nics: Sequence[NicFacts]) -> list[DomainNic]:
             kind=nic.kind[:16],
             source=nic.source[:255],
             model=nic.model[:32],
+            link_up=nic.link_up,
+            inbound_kib_s=nic.inbound_kib_s,
+            outbound_kib_s=nic.outbound_kib_s,
+            present=nic.present.value,
+            # As JSON gives them back, or they would look changed at every reading.
+            pending=[list(pair) for pair in nic.pending],
         )
         for nic in nics
+    ]
+
+
+def _devices(row: Domain, devices: Sequence[DeviceFacts]) -> list[DomainDevice]:
+    return [
+        DomainDevice(
+            domain=row,
+            kind=device.kind.value,
+            key=device.key[:255],
+            model=device.model[:64],
+            detail=device.detail[:255],
+            present=device.present.value,
+        )
+        for device in devices
     ]
 
 
@@ -263,7 +305,7 @@ def _content(device: models.Model) -> tuple[Any, ...]:
     return tuple(getattr(device, field.attname) for field in device._meta.concrete_fields[1:])
 
 
-def _replace(kind: type[DomainDisk] | type[DomainNic], devices: dict[UUID, Any]) -> None:
+def _replace(kind: type[DomainDisk] | type[DomainNic] | type[DomainDevice], devices: dict[UUID, Any]) -> None:
     if not devices:
         return
     kind._default_manager.filter(domain__uuid__in=devices).delete()

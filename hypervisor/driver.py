@@ -2,10 +2,14 @@
 
 from hypervisor.driver_copies import CopyCalls
 from hypervisor.driver_definition import DefinitionCalls
+from hypervisor.driver_devices import DeviceCalls
+from hypervisor.driver_disks import DiskCalls
 from hypervisor.driver_display import DisplayCalls
+from hypervisor.driver_guest import GuestCalls
 from hypervisor.driver_host import HostCalls
 from hypervisor.driver_migration import MigrationCalls
 from hypervisor.driver_networks import NetworkCalls
+from hypervisor.driver_options import OptionCalls
 from hypervisor.driver_power import PowerCalls
 from hypervisor.driver_snapshots import SnapshotCalls
 from hypervisor.driver_stats import StatsCalls
@@ -14,11 +18,15 @@ from hypervisor.driver_storage import StorageCalls
 
 class Hypervisor(
     HostCalls,
+    GuestCalls,
     CopyCalls,
+    DeviceCalls,
+    DiskCalls,
     DefinitionCalls,
     DisplayCalls,
     StorageCalls,
     NetworkCalls,
+    OptionCalls,
     PowerCalls,
     SnapshotCalls,
     StatsCalls,

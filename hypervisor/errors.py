@@ -97,6 +97,8 @@ _BY_CODE: Final[dict[int, type[HypervisorError]]] = {
     libvirt.VIR_ERR_NO_DOMAIN_METADATA: NotFound,
     libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT: NotFound,
     libvirt.VIR_ERR_DEVICE_MISSING: NotFound,
+    libvirt.VIR_ERR_NO_INTERFACE: NotFound,
+    libvirt.VIR_ERR_NO_NODE_DEVICE: NotFound,
     libvirt.VIR_ERR_DOM_EXIST: AlreadyExists,
     libvirt.VIR_ERR_NETWORK_EXIST: AlreadyExists,
     libvirt.VIR_ERR_STORAGE_VOL_EXIST: AlreadyExists,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from hypervisor.acceleration import Acceleration
 from hypervisor.device_facts import DeviceFacts, Presence
+from hypervisor.limits import IoLimits
 
 
 class DomainState(StrEnum):
@@ -102,7 +103,9 @@ class HostFacts:
 class DiskFacts:
     """One disk or CD-ROM drive; `path` is blank for an empty drive and for sources that are not files or devices.
 
-    `pool` and `volume` are filled when the definition names a volume instead of a path.
+    `pool` and `volume` are filled when the definition names a volume instead of a path. `cache` and `discard` are blank
+    where QEMU decides. `pending` holds what the next start changes, as the name of the field and its value; for limits
+    that value is blank.
     """
 
     target: str
@@ -113,8 +116,14 @@ class DiskFacts:
     volume: str
     format: str
     readonly: bool
+    shareable: bool
     serial: str
+    cache: str
+    discard: str
+    limits: IoLimits
     boot_order: int | None
+    present: Presence
+    pending: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

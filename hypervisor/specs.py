@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from hypervisor.errors import Invalid
+from hypervisor.limits import IoLimits
 
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")
 _LARGEST_VOLUME_BYTES: Final = 2**63 - 1  # libvirt counts in signed 64 bits
@@ -118,6 +119,7 @@ class DiskSpec:
     """One disk. `path` is the image on the host, `target` the guest's device name (`vda`).
 
     `format` is explicit for ever: QEMU never guesses it from the bytes. `boot_order` counts from 1, None means never.
+    Several machines may have a `shareable` disk at the same time.
     """
 
     path: str
@@ -127,7 +129,19 @@ class DiskSpec:
     serial: str = ""
     cache: CacheMode = CacheMode.DEFAULT
     discard: Discard = Discard.IGNORE
+    limits: IoLimits = IoLimits()
+    shareable: bool = False
     boot_order: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskChange:
+    """What becomes different about a disk; None stays as it is. `bus` goes together with `target`, its new name."""
+
+    bus: DiskBus | None = None
+    target: str | None = None
+    cache: CacheMode | None = None
+    discard: Discard | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +156,31 @@ class CdromSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicSpec:
-    """One network card, plugged into the libvirt network or host bridge called `source`."""
+    """One network card, plugged into the libvirt network or host bridge called `source`.
+
+    The limits are averages, 0 for none: `inbound` is what the guest receives.
+    """
 
     source: str
     mac: str
     kind: NetworkSource = NetworkSource.NETWORK
     model: NicModel = NicModel.VIRTIO
+    link_up: bool = True
+    inbound_kib_s: int = 0
+    outbound_kib_s: int = 0
     boot_order: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicChange:
+    """What becomes different about a network card; None stays as it is. `kind` and `source` go together."""
+
+    kind: NetworkSource | None = None
+    source: str | None = None
+    model: NicModel | None = None
+    link_up: bool | None = None
+    inbound_kib_s: int | None = None
+    outbound_kib_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +221,9 @@ class DomainSpec:
 
     `marker` is a word of the caller's that is kept inside the definition, in the panel's own XML namespace, and comes
     back in `DomainFacts.marker`: it tells our domains from others, also after the database was lost.
+
+    `root_ports` is how many PCI Express slots a q35 machine has, taken ones included; what is plugged in while it runs
+    needs a free one. With 0 libvirt makes as many as are taken at first, and one more.
     """
 
     uuid: UUID
@@ -212,6 +247,7 @@ class DomainSpec:
     serial_console: bool = False
     tablet: bool = False
     balloon: bool = False
+    root_ports: int = 0
     clock: ClockOffset = ClockOffset.UTC
     timers: tuple[TimerSpec, ...] = ()
     on_poweroff: LifecycleAction = LifecycleAction.DESTROY

@@ -38,6 +38,7 @@ class DomainDisk(models.Model):
     write_bytes_s = models.BigIntegerField(default=0)
     read_iops = models.BigIntegerField(default=0)
     write_iops = models.BigIntegerField(default=0)
+    present = models.CharField(max_length=8, choices=Presence.choices, default=Presence.BOTH)
     # What will be otherwise after the next start, as pairs: see `DiskFacts.pending`.
     pending = models.JSONField(default=list)
 

@@ -80,6 +80,8 @@ class Domain(Observed):
     firmware = models.CharField(max_length=16, blank=True)
     accelerated = models.BooleanField(default=False)
     has_screen = models.BooleanField(default=False)
+    # The kinds of devices that its run has a free place for: see `DomainFacts.pluggable`.
+    pluggable = models.JSONField(default=list)
     xml_sha = models.CharField(max_length=64, blank=True)
     # OptionFacts of the definition ("defined") and of this run ("live", null while off); {} until seen.
     options = models.JSONField(default=dict)

@@ -7,6 +7,7 @@ from typing import Final
 
 from lxml import etree
 
+from hypervisor.limits import IoLimits
 from hypervisor.specs import (
     BackingSpec,
     CdromSpec,
@@ -32,7 +33,7 @@ from hypervisor.xml.elements import (
     set_attribute,
 )
 
-_GUEST_AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
+AGENT_CHANNEL: Final = "org.qemu.guest_agent.0"
 # How often, in seconds, the guest says how much of its memory it uses; without that only its host does.
 _BALLOON_STATS_S: Final = 10
 _VNC_TIME: Final = "%Y-%m-%dT%H:%M:%S"
@@ -80,6 +81,12 @@ def graphics(spec: VncSpec) -> Element:
         element("listen", attributes={"type": "address", "address": spec.listen}),
         attributes={"type": "vnc", "autoport": "yes", "passwd": spec.password, "passwdValidTo": expires},
     )
+
+
+def agent_channel() -> Element:
+    """The line to the guest agent; libvirt makes its socket."""
+    target = element("target", attributes={"type": "virtio", "name": AGENT_CHANNEL})
+    return element("channel", target, attributes={"type": "unix"})
 
 
 def volume_xml(spec: VolumeSpec) -> str:
@@ -162,15 +169,13 @@ def _timer(spec: TimerSpec) -> Element:
 
 
 def _devices(spec: DomainSpec) -> Element:
-    devices = element("devices")
+    devices = element("devices", *_pci(spec.root_ports))
     buses = {*(disk.bus for disk in spec.disks), *(cdrom.bus for cdrom in spec.cdroms)}
     if DiskBus.SCSI in buses:
-        devices.append(
-            element("controller", attributes={"type": "scsi", "index": "0", "model": "virtio-scsi"})
-        )
-    devices.extend(_disk(disk) for disk in spec.disks)
-    devices.extend(_cdrom(cdrom) for cdrom in spec.cdroms)
-    devices.extend(_nic(nic) for nic in spec.nics)
+        devices.append(scsi_controller())
+    devices.extend(disk(one) for one in spec.disks)
+    devices.extend(cdrom(one) for one in spec.cdroms)
+    devices.extend(nic(card) for card in spec.nics)
     if spec.serial_console:
         devices.append(element("serial", attributes={"type": "pty"}))
         target = element("target", attributes={"type": "serial"})
@@ -178,8 +183,7 @@ def _devices(spec: DomainSpec) -> Element:
     if spec.guest_agent:
         # Named, because libvirt would add it at the end and sort it at the next start: the definition would change.
         devices.insert(0, element("controller", attributes={"type": "virtio-serial", "index": "0"}))
-        target = element("target", attributes={"type": "virtio", "name": _GUEST_AGENT_CHANNEL})
-        devices.append(element("channel", target, attributes={"type": "unix"}))
+        devices.append(agent_channel())
     if spec.tablet:
         devices.append(element("input", attributes={"type": "tablet", "bus": "usb"}))
     if spec.vnc is not None:
@@ -192,6 +196,20 @@ def _devices(spec: DomainSpec) -> Element:
     return devices
 
 
+def _pci(root_ports: int) -> list[Element]:
+    """The root and its ports, numbered by libvirt."""
+    if not root_ports:
+        return []
+    root = element("controller", attributes={"type": "pci", "index": "0", "model": "pcie-root"})
+    port = {"type": "pci", "model": "pcie-root-port"}
+    return [root, *(element("controller", attributes=port) for _ in range(root_ports))]
+
+
+def scsi_controller() -> Element:
+    """What SCSI disks are plugged into. Not named, libvirt would choose one that many guests have no driver for."""
+    return element("controller", attributes={"type": "scsi", "index": "0", "model": "virtio-scsi"})
+
+
 def _balloon(spec: DomainSpec) -> Element:
     """Left out, libvirt would add one."""
     if not spec.balloon:
@@ -200,14 +218,15 @@ def _balloon(spec: DomainSpec) -> Element:
     return element("memballoon", told, attributes={"model": "virtio"})
 
 
-def _disk(spec: DiskSpec) -> Element:
+def disk(spec: DiskSpec) -> Element:
+    """A disk that lies in a file."""
     driver = {
         "name": "qemu",
         "type": spec.format.value,
         "cache": spec.cache.value,
         "discard": spec.discard.value,
     }
-    disk = element(
+    made = element(
         "disk",
         element("driver", attributes=driver),
         element("source", attributes={"file": spec.path}),
@@ -215,13 +234,29 @@ def _disk(spec: DiskSpec) -> Element:
         element("target", attributes={"dev": spec.target, "bus": spec.bus.value}),
         attributes={"type": "file", "device": "disk"},
     )
+    made.extend(iotune(spec.limits))
+    if spec.shareable:
+        made.append(element("shareable"))
     if spec.serial:
-        disk.append(element("serial", text=spec.serial))
-    _append_boot(disk, spec.boot_order)
-    return disk
+        made.append(element("serial", text=spec.serial))
+    _append_boot(made, spec.boot_order)
+    return made
 
 
-def _cdrom(spec: CdromSpec) -> Element:
+def iotune(limits: IoLimits) -> list[Element]:
+    """The element that slows a disk down; none without a limit."""
+    values = {
+        "read_bytes_sec": limits.read_bytes_s,
+        "write_bytes_sec": limits.write_bytes_s,
+        "read_iops_sec": limits.read_iops,
+        "write_iops_sec": limits.write_iops,
+    }
+    told = [element(name, text=str(value)) for name, value in values.items() if value]
+    return [element("iotune", *told)] if told else []
+
+
+def cdrom(spec: CdromSpec) -> Element:
+    """A CD-ROM drive."""
     drive = element(
         "disk",
         element("driver", attributes={"name": "qemu", "type": "raw"}),
@@ -235,16 +270,27 @@ def _cdrom(spec: CdromSpec) -> Element:
     return drive
 
 
-def _nic(spec: NicSpec) -> Element:
-    nic = element(
+def nic(spec: NicSpec) -> Element:
+    """A network card."""
+    made = element(
         "interface",
         element("mac", attributes={"address": spec.mac}),
         element("source", attributes={spec.kind.value: spec.source}),
         element("model", attributes={"type": spec.model.value}),
         attributes={"type": spec.kind.value},
     )
-    _append_boot(nic, spec.boot_order)
-    return nic
+    if not spec.link_up:
+        made.append(element("link", attributes={"state": "down"}))
+    made.extend(bandwidth(inbound_kib_s=spec.inbound_kib_s, outbound_kib_s=spec.outbound_kib_s))
+    _append_boot(made, spec.boot_order)
+    return made
+
+
+def bandwidth(*, inbound_kib_s: int, outbound_kib_s: int) -> list[Element]:
+    """The element that limits a network card, as the host sees its directions; none without a limit."""
+    limits = {"inbound": inbound_kib_s, "outbound": outbound_kib_s}
+    told = [element(way, attributes={"average": str(kib_s)}) for way, kib_s in limits.items() if kib_s]
+    return [element("bandwidth", *told)] if told else []
 
 
 def _append_boot(device: Element, order: int | None) -> None:

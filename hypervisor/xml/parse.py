@@ -11,19 +11,21 @@ from uuid import UUID
 
 from hypervisor.errors import Invalid
 from hypervisor.facts import (
-    DiskFacts,
     DomainFacts,
     DomainState,
     GraphicsFacts,
     NetworkFacts,
-    NicFacts,
     PoolFacts,
     PoolState,
     VolumeFacts,
 )
+from hypervisor.xml.disks import disk_facts
 from hypervisor.xml.elements import MARKER_TAG, TAG_TAG, TAGS_TAG, Element, document, integer
+from hypervisor.xml.nics import nic_facts
 from hypervisor.xml.options import option_facts
+from hypervisor.xml.peripherals import device_facts
 from hypervisor.xml.reading import TEXT_LIMIT, attribute, children, number, size_bytes, text_at
+from hypervisor.xml.slots import pluggable
 
 _DESCRIPTION_LIMIT: Final = 16384
 _KIB_PER_MIB: Final = 1024
@@ -44,7 +46,8 @@ class DomainSituation:
 def domain_facts(*, definition: str, live: str | None, situation: DomainSituation) -> DomainFacts:
     """One domain from its definition (inactive, with secrets) and, if it runs, the document of this run."""
     defined = document(definition)
-    root = defined if live is None else document(live)
+    running = None if live is None else document(live)
+    root = defined if running is None else running
     devices = root.find("devices")
     maximum = number(root, "vcpu")
     return DomainFacts(
@@ -67,11 +70,13 @@ def domain_facts(*, definition: str, live: str | None, situation: DomainSituatio
         machine=attribute(root.find("os/type"), "machine"),
         firmware=_firmware(root),
         accelerated=root.get("type") == "kvm",
-        disks=tuple(_disk(disk) for disk in children(devices, "disk")),
-        nics=tuple(_nic(nic) for nic in children(devices, "interface")),
+        disks=disk_facts(defined, running),
+        nics=nic_facts(defined, running),
         graphics=tuple(_graphics(screen) for screen in children(devices, "graphics")),
+        devices=device_facts(defined, running),
+        pluggable=() if running is None else pluggable(running),
         defined=option_facts(defined),
-        live=None if live is None else option_facts(root),
+        live=None if running is None else option_facts(running),
         xml_sha=document_sha(definition),
     )
 
@@ -157,33 +162,6 @@ def _firmware(root: Element) -> str:
     if attribute(root.find("os"), "firmware") == "efi" or attribute(loader, "type") == "pflash":
         return "uefi"
     return "bios"
-
-
-def _disk(disk: Element) -> DiskFacts:
-    source, target = disk.find("source"), disk.find("target")
-    return DiskFacts(
-        target=attribute(target, "dev"),
-        bus=attribute(target, "bus"),
-        device=disk.get("device", "disk")[:TEXT_LIMIT],
-        path=attribute(source, "file") or attribute(source, "dev"),
-        pool=attribute(source, "pool"),
-        volume=attribute(source, "volume"),
-        format=attribute(disk.find("driver"), "type"),
-        readonly=disk.find("readonly") is not None,
-        serial=text_at(disk, "serial"),
-        boot_order=integer(attribute(disk.find("boot"), "order")) or None,
-    )
-
-
-def _nic(nic: Element) -> NicFacts:
-    kind, source = nic.get("type", ""), nic.find("source")
-    return NicFacts(
-        mac=attribute(nic.find("mac"), "address"),
-        kind=kind[:TEXT_LIMIT],
-        source=attribute(source, "network" if kind == "network" else "bridge") or attribute(source, "dev"),
-        model=attribute(nic.find("model"), "type"),
-        device=attribute(nic.find("target"), "dev"),
-    )
 
 
 def _graphics(screen: Element) -> GraphicsFacts:

@@ -33,3 +33,19 @@ def size_bytes(root: Element, path: str) -> int:
     """The size at `path` in bytes."""
     unit = attribute(root.find(path), "unit")
     return number(root, path) * _BYTES_PER_UNIT.get(unit, 1)
+
+
+def pci_address(address: Element | None) -> str:
+    """An <address> as "0000:01:00.0"; what is no number counts as 0."""
+    domain, bus, slot, function = (
+        id_number(attribute(address, name)) for name in ("domain", "bus", "slot", "function")
+    )
+    return f"{domain & 0xFFFFFFFF:04x}:{bus & 0xFF:02x}:{slot & 0xFF:02x}.{function & 0xF:x}"
+
+
+def id_number(value: str) -> int:
+    """A number that libvirt writes as "0x1f" or "31"; 0 for what is neither."""
+    try:
+        return int(value[:16], 0)
+    except ValueError:
+        return 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from hypervisor.device_facts import Presence
 from hypervisor.facts import DiskFacts, DomainFacts, DomainState, GraphicsFacts, NicFacts, OptionFacts
+from hypervisor.limits import IoLimits
 
 
 def domain_facts(name: str = "web1", **different: Any) -> DomainFacts:
@@ -33,6 +35,8 @@ def domain_facts(name: str = "web1", **different: Any) -> DomainFacts:
         "disks": (disk_facts(),),
         "nics": (nic_facts(),),
         "graphics": (GraphicsFacts(kind="vnc", port=None, listen="127.0.0.1", has_password=True),),
+        "devices": (),
+        "pluggable": (),
         "defined": option_facts(),
         "live": None,
         "xml_sha": "0" * 64,
@@ -73,8 +77,14 @@ def disk_facts(target: str = "vda", **different: Any) -> DiskFacts:
         "volume": "",
         "format": "qcow2",
         "readonly": False,
+        "shareable": False,
         "serial": "",
+        "cache": "",
+        "discard": "",
+        "limits": IoLimits(),
         "boot_order": None,
+        "present": Presence.BOTH,
+        "pending": (),
     }
     return DiskFacts(**facts | different)
 
@@ -87,5 +97,10 @@ def nic_facts(mac: str = "52:54:00:00:00:01", **different: Any) -> NicFacts:
         "source": "default",
         "model": "virtio",
         "device": "",
+        "link_up": True,
+        "inbound_kib_s": 0,
+        "outbound_kib_s": 0,
+        "present": Presence.BOTH,
+        "pending": (),
     }
     return NicFacts(**facts | different)
