@@ -13,7 +13,7 @@ import pytest
 
 from hypervisor.driver import Hypervisor
 from hypervisor.errors import AlreadyExists, AlreadyInState, HypervisorError, Invalid, NotFound, Refused
-from hypervisor.facts import DomainState
+from hypervisor.facts import DomainState, OptionFacts
 from hypervisor.specs import (
     CdromSpec,
     ClockOffset,
@@ -29,7 +29,7 @@ from hypervisor.specs import (
     VideoModel,
     VolumeSpec,
 )
-from hypervisor.xml import edit
+from hypervisor.xml import edit_label, edit_size, edit_start
 from tests.eventually import eventually
 from tests.lab.guest import tiny_guest
 from tests.lab.host import LabHost
@@ -270,13 +270,35 @@ class TestEditedDefinition:
         host.define_domain(replace(spec, cdroms=cdroms, nics=nics))
         xml = lab_host.virsh("dumpxml", "--inactive", "--security-info", str(spec.uuid))
 
-        xml = edit.set_memory(edit.set_vcpus(edit.set_title(xml, "New"), 3), 64)
-        xml = edit.set_boot_order(edit.set_description(xml, "Words"), ["sda", "52:54:00:00:00:01"])
+        xml = edit_label.set_labels(xml, title="New", description="Words", tags=["a", "<b>"])
+        xml = edit_size.set_cpu(xml, vcpus=3, vcpus_max=4, cpu="host-model", sockets=2, cores=2, threads=1)
+        xml = edit_size.set_memory(xml, memory_mib=64, memory_max_mib=128)
+        xml = edit_start.set_boot_order(xml, devices=["sda", "52:54:00:00:00:01"])
+        xml = edit_start.set_tpm(xml, tpm=True)
+        xml = edit_start.set_clock(xml, clock="Europe/Berlin")
+        xml = edit_start.set_firmware(xml, firmware="uefi-secure", nvram="small_VARS.fd")
         file = tmp_path / "edited.xml"
         file.write_text(xml)
         lab_host.virsh("define", "--validate", str(file))
 
         facts = host.read_domain(spec.uuid)
-        assert (facts.title, facts.description, facts.vcpus, facts.memory_mib) == ("New", "Words", 3, 64)
-        assert facts.memory_max_mib == 64
+        assert (facts.title, facts.description, facts.tags) == ("New", "Words", ("a", "<b>"))
+        assert (facts.vcpus, facts.vcpus_max, facts.memory_mib, facts.memory_max_mib) == (3, 4, 64, 128)
+        assert facts.defined == OptionFacts(
+            vcpus=3,
+            vcpus_max=4,
+            vcpus_fixed=3,
+            memory_mib=64,
+            memory_max_mib=128,
+            balloon=False,
+            cpu="host-model",
+            sockets=2,
+            cores=2,
+            threads=1,
+            boot=("sda", "52:54:00:00:00:01"),
+            bootable=("sda", "52:54:00:00:00:01"),
+            firmware="uefi-secure",
+            tpm="2.0",
+            clock="Europe/Berlin",
+        )
         assert (facts.disks[0].boot_order, facts.graphics[0].has_password) == (1, True)
