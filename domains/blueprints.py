@@ -28,6 +28,9 @@ MARKER = "kvmpanel"
 # VNC authentication reads eight characters (RFC 6143 §7.2.2).
 VNC_PASSWORD_BYTES = 6
 
+# Six or seven for what it is made with; the others wait for what is plugged in while it runs.
+ROOT_PORTS = 14
+
 
 def design(plan: Plan, *, host: Host, disk: Volume, iso: Volume | None) -> DomainSpec:
     """The machine that `plan` asks for, on `host`. A new VNC password each time: nobody needs to know it."""
@@ -62,4 +65,5 @@ def design(plan: Plan, *, host: Host, disk: Volume, iso: Volume | None) -> Domai
         serial_console=True,
         tablet=True,
         balloon=True,
+        root_ports=ROOT_PORTS,
     )

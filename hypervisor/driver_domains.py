@@ -111,19 +111,6 @@ class DomainCalls(Connection):
             flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
         domain.undefineFlags(flags)
 
-    @translate(effect=True)
-    def change_media(self, uuid: UUID, *, target: str, path: str | None) -> None:
-        """Put the image at `path` into CD-ROM drive `target`, or None to empty it; now and for the next start.
-
-        Raises `NotFound` if there is no such drive.
-        """
-        domain = self._domain(uuid)
-        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
-        if domain.isActive():
-            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
-        device = edit.media_device(domain.XMLDesc(DEFINITION), target=target, path=path)
-        domain.updateDeviceFlags(device, flags)
-
     def _domain(self, uuid: UUID) -> libvirt.virDomain:
         return self._connection.lookupByUUIDString(str(uuid))
 

@@ -26,6 +26,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="domaindisk",
+            name="present",
+            field=models.CharField(
+                choices=[
+                    ("both", "Plugged in"),
+                    ("now", "Until the next stop"),
+                    ("next", "After the next start"),
+                ],
+                default="both",
+                max_length=8,
+            ),
+        ),
+        migrations.AddField(
+            model_name="domaindisk",
             name="read_bytes_s",
             field=models.BigIntegerField(default=0),
         ),

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from hypervisor import snapshots, specs
+from hypervisor.limits import IoLimits
 
 _UUID: Final = UUID("5f1f2d0e-6a2b-4b0e-9d65-0d8f3c1f5a10")
 
@@ -27,6 +28,7 @@ INSTALLING: Final = specs.DomainSpec(
             serial="5f1f2d0e",
             cache=specs.CacheMode.NONE,
             discard=specs.Discard.UNMAP,
+            limits=IoLimits(read_bytes_s=1048576, write_bytes_s=2097152, read_iops=100, write_iops=200),
             boot_order=1,
         ),
     ),
@@ -38,6 +40,7 @@ INSTALLING: Final = specs.DomainSpec(
     serial_console=True,
     tablet=True,
     balloon=True,
+    root_ports=14,
     timers=(
         specs.TimerSpec(name="rtc", tick_policy="catchup"),
         specs.TimerSpec(name="pit", tick_policy="delay"),
@@ -64,6 +67,7 @@ UEFI: Final = specs.DomainSpec(
         specs.DiskSpec(
             path="/srv/pool/b.raw",
             format=specs.ImageFormat.RAW,
+            shareable=True,
             target="sdb",
             bus=specs.DiskBus.SCSI,
             cache=specs.CacheMode.WRITETHROUGH,
