@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import uuid4
 
+from django.db.models import Q
 from django.utils import timezone
 
 from domains import inventory
@@ -12,11 +13,9 @@ from domains.actions.drain import bring_back, drain
 from domains.draining import Fate
 from domains.models import Domain, DomainState
 from hosts.actions import check
-from hosts.checks import rows
 from hosts.connections import borrow
-from hosts.models import Host, HostState
+from hosts.models import CheckState, Host, HostState
 from operations.models import Operation, OperationState
-from tests.eventually import eventually
 from tests.faults.cases.base import Case, Ground
 
 
@@ -40,8 +39,9 @@ class Check(OnTwin):
         return check.again(host=thing.host, actor=ground.actor)
 
     def done(self, ground: Ground, thing: Domain) -> None:
-        # The clock looks again at what failed, beside us.
-        eventually(lambda: not rows.waiting(thing.host), within_s=30)
+        under_way = Q(state__in=(CheckState.WAITING, CheckState.RUNNING))
+        assert thing.host.checks.exists()
+        assert not thing.host.checks.filter(under_way).exists()
 
     def undone(self, ground: Ground, thing: Domain) -> None:
         """It only looks."""
