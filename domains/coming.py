@@ -29,6 +29,8 @@ def memory_mib(*, without: UUID | None = None) -> Counter[str]:
 def to(host: Host) -> OperationQuerySet:
     """The active operations that move a machine to `host` or make one there."""
     key = str(host.uuid)
-    arriving = Q(kind="domain.migrate", params__target=key) | Q(kind="domain.create", params__host=key)
+    arriving = Q(kind="domain.migrate", params__target=key) | Q(
+        kind__in=("domain.create", "domain.clone"), params__host=key
+    )
     found: OperationQuerySet = Operation.objects.active().filter(arriving)
     return found

@@ -23,7 +23,7 @@ class Rule:
     """One kind of operation. `title` speaks of "{name}"; `states` are those last seen in which it makes sense.
 
     `also` is asked where the state fits. `warning` is asked before, where something may be lost; `icon` is Tabler's.
-    `rare` keeps it out of menus while it makes no sense.
+    `rare` keeps it out of menus while it makes no sense; `long` is for what may take more than a few minutes.
     """
 
     label: str
@@ -34,6 +34,7 @@ class Rule:
     icon: str = ""
     warning: str = ""
     rare: bool = False
+    long: bool = False
 
 
 def _saved(domain: Domain) -> str:
@@ -83,7 +84,9 @@ def _as_template(kind: str, domain: Domain) -> str:
     if not names:
         return ""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"The disks of {', '.join(names[:3])}{more} are based on those of {domain.name}. Delete them first."
+    return (
+        f"The disks of {', '.join(names[:3])}{more} are based on those of {domain.name}. Delete them first."
+    )
 
 
 RULES: dict[str, Rule] = {
@@ -157,6 +160,7 @@ RULES: dict[str, Rule] = {
         icon="device-floppy",
         states=frozenset({_S.RUNNING, _S.PAUSED}),
         also=(_defined,),
+        long=True,
     ),
     "domain.reset": Rule(
         label="Reset",
@@ -191,6 +195,33 @@ RULES: dict[str, Rule] = {
         states=_MADE,
         also=(_with_host,),
         rare=True,
+    ),
+    "domain.snapshot.create": Rule(
+        label="Take a snapshot",
+        title="Take a snapshot of {name}",
+        verb=Verb.DOMAIN_EDIT,
+        icon="camera",
+        states=frozenset({_S.RUNNING, _S.PAUSED, _S.OFF}),
+        also=(_without_saved, _defined),
+    ),
+    "domain.snapshot.revert": Rule(
+        label="Go back to a snapshot",
+        title="Take {name} back to a snapshot",
+        verb=Verb.DOMAIN_EDIT,
+        icon="arrow-back-up",
+        states=frozenset({_S.RUNNING, _S.PAUSED, _S.OFF, _S.CRASHED, _S.SUSPENDED}),
+        also=(_defined,),
+        warning="What its disks and its memory hold now is lost, and its hardware becomes what it was.",
+    ),
+    "domain.snapshot.delete": Rule(
+        label="Delete a snapshot",
+        title="Delete a snapshot of {name}",
+        verb=Verb.DOMAIN_EDIT,
+        icon="trash",
+        states=frozenset({_S.RUNNING, _S.PAUSED, _S.OFF}),
+        also=(_without_saved,),
+        warning="Nobody can go back to it afterwards. The machine itself stays as it is.",
+        long=True,
     ),
     "domain.delete": Rule(
         label="Delete",
@@ -281,13 +312,6 @@ RULES: dict[str, Rule] = {
         title="Trim the file systems of {name}",
         verb=Verb.DOMAIN_GUEST,
         icon="scissors",
-        states=frozenset({_S.RUNNING}),
-    ),
-    "domain.guest.clock": Rule(
-        label="Set the clock",
-        title="Set the clock of {name}",
-        verb=Verb.DOMAIN_GUEST,
-        icon="clock-check",
         states=frozenset({_S.RUNNING}),
     ),
     "domain.guest.password": Rule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts.models import Team
+from domains.models import Domain
 from hosts.models import Host
 from networks.models import Network
 from storage.models import Pool, Volume
@@ -45,3 +46,23 @@ class Anywhere(Wish):
     network: str = ""
     labels: frozenset[str] = frozenset()
     only: Host | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clone:
+    """A machine made from `source`, on its host.
+
+    `linked` lays its disks on those of a template instead of copying them. `pool` is where its disks lie, None: where
+    those of the original do. `network` is the one for all its cards, None: as the original's.
+    """
+
+    source: Domain
+    name: str
+    vcpus: int
+    memory_mib: int
+    linked: bool = False
+    pool: Pool | None = None
+    network: Network | None = None
+    description: str = ""
+    team: Team | None = None
+    start: bool = False

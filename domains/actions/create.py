@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 import audit
 from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
-from core.errors import Conflict, InvalidInput
+from core.errors import InvalidInput
 from core.events import publish
 from core.units import GIB, human_bytes, human_mib
 from domains import names
 from domains.actions.place import place
-from domains.models import Domain, DomainState
+from domains.actions.reserve import reserve
+from domains.models import Domain
 from domains.plan import Plan
 from domains.wishes import Anywhere, NewDomain, Wish
 from operations import actions as operations
@@ -128,7 +128,16 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         new, why = place(new)
     for problem in problems(new):
         raise problem
-    domain = _reserve(new, actor)
+    domain = reserve(
+        host=new.host,
+        name=new.name,
+        description=new.description,
+        team=new.team,
+        vcpus=new.vcpus,
+        memory_mib=new.memory_mib,
+        firmware=new.firmware,
+        owner=actor,
+    )
     disk = storage.reserve(
         pool=new.pool,
         label=f"{new.name} disk",
@@ -166,27 +175,3 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
     if why:
         operations.remark(operation, why)
     return operation
-
-
-def _reserve(new: NewDomain, actor: User) -> Domain:
-    try:
-        with transaction.atomic():
-            return Domain.objects.create(
-                uuid=uuid.uuid4(),
-                host=new.host,
-                name=new.name,
-                description=new.description,
-                owner=actor,
-                team=new.team,
-                state=DomainState.CREATING,
-                vcpus=new.vcpus,
-                vcpus_max=new.vcpus,
-                memory_mib=new.memory_mib,
-                memory_max_mib=new.memory_mib,
-                firmware=new.firmware,
-                accelerated=new.host.kvm,
-            )
-    except IntegrityError:
-        raise Conflict(
-            f"Somebody is creating {new.name} on {new.host.name} just now.", fix="Choose another name."
-        ) from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from django.db.models.functions import Now
 
@@ -76,19 +77,19 @@ class Start(Step):
     def probe(self, run: Run) -> bool:
         """Whether it runs."""
         with borrow(host_of(run.params)) as hypervisor:
-            return hypervisor.read_domain(Plan.from_params(run.params).domain).state is Observed.RUNNING
+            return hypervisor.read_domain(UUID(run.params["domain"])).state is Observed.RUNNING
 
     def do(self, run: Run) -> None:
         """Start it; a start that won the race against this one counts."""
         with borrow(host_of(run.params)) as hypervisor:
             try:
-                hypervisor.start_domain(Plan.from_params(run.params).domain)
+                hypervisor.start_domain(UUID(run.params["domain"]))
             except AlreadyInState:
                 run.log("It was started already.")
 
     def undo(self, run: Run) -> None:
         """Pull the plug: nothing in it is worth keeping yet."""
-        domain = Plan.from_params(run.params).domain
+        domain = UUID(run.params["domain"])
         with borrow(host_of(run.params)) as hypervisor, suppress(AlreadyInState, NotFound):
             hypervisor.destroy_domain(domain)
 
@@ -100,9 +101,8 @@ class Verify(Step):
 
     def do(self, run: Run) -> None:
         """Raise Conflict where it should run and doesn't."""
-        plan = Plan.from_params(run.params)
         domain = refresh(run.params)
-        if plan.start and domain.state != DomainState.RUNNING:
+        if run.params["start"] and domain.state != DomainState.RUNNING:
             raise Conflict(f"It was started, and is {domain.get_state_display().lower()} now.")
 
 
@@ -116,13 +116,18 @@ def create(params: dict[str, Any]) -> Sequence[Step]:
 
 @settled("domain.create")
 def forget_if_undone(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
-    """A machine that did not come to be leaves the list; one that could not be taken back stays, to be seen."""
-    if succeeded:
-        return
-    plan = Plan.from_params(run.params)
-    inventory.drop_reservation(plan.disk)
+    """A machine that did not come to be leaves the list, with its disk."""
+    if not succeeded:
+        forget(run, [Plan.from_params(run.params).disk])
+
+
+def forget(run: Run, volumes: Iterable[UUID]) -> None:
+    """Drop the rows of a machine that did not come to be; one that could not be taken back stays, to be seen."""
+    for volume in volumes:
+        inventory.drop_reservation(volume)
     if run.operation.left_behind:
         return
-    Domain.objects.filter(uuid=plan.domain, gone_at=None).update(gone_at=Now())
-    publish("domain", plan.domain)
+    domain = UUID(run.params["domain"])
+    Domain.objects.filter(uuid=domain, gone_at=None).update(gone_at=Now())
+    publish("domain", domain)
     publish("domains")
