@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from accounts.permissions import Verb
+from domains.disk_rules import DISK_RULES
 from domains.models import Domain, DomainState
+from domains.rule import Rule, defined, without_saved
 from domains.templates import dependents
 
 _S = DomainState
@@ -14,35 +13,8 @@ _LIVE = frozenset({_S.RUNNING, _S.PAUSED, _S.SHUTTING_DOWN, _S.CRASHED, _S.SUSPE
 _MADE = frozenset(_S) - {_S.CREATING}
 
 
-# What is in the way beside the state, in words for people; "" where nothing is.
-Condition = Callable[[Domain], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One kind of operation. `title` speaks of "{name}"; `states` are those last seen in which it makes sense.
-
-    `also` is asked where the state fits. `warning` is asked before, where something may be lost; `icon` is Tabler's.
-    `rare` keeps it out of menus while it makes no sense; `long` is for what may take more than a few minutes.
-    """
-
-    label: str
-    title: str
-    verb: Verb
-    states: frozenset[DomainState]
-    also: tuple[Condition, ...] = ()
-    icon: str = ""
-    warning: str = ""
-    rare: bool = False
-    long: bool = False
-
-
 def _saved(domain: Domain) -> str:
     return "" if domain.managed_save else f"{domain.name} has no saved memory."
-
-
-def _defined(domain: Domain) -> str:
-    return "" if domain.persistent else f"{domain.name} has no definition: it vanishes when it stops."
 
 
 def _with_host(domain: Domain) -> str:
@@ -57,10 +29,6 @@ def _unprotected(domain: Domain) -> str:
     if not domain.protected:
         return ""
     return f"{domain.name} is protected from deletion. Lift the protection on its page first."
-
-
-def _without_saved(domain: Domain) -> str:
-    return f"{domain.name} has saved memory. Start it, or discard that first." if domain.managed_save else ""
 
 
 def _template(domain: Domain) -> str:
@@ -159,7 +127,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_POWER,
         icon="device-floppy",
         states=frozenset({_S.RUNNING, _S.PAUSED}),
-        also=(_defined,),
+        also=(defined,),
         long=True,
     ),
     "domain.reset": Rule(
@@ -184,7 +152,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_EDIT,
         icon="toggle-right",
         states=_MADE,
-        also=(_defined, _alone),
+        also=(defined, _alone),
         rare=True,
     ),
     "domain.autostart-off": Rule(
@@ -202,7 +170,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_EDIT,
         icon="camera",
         states=frozenset({_S.RUNNING, _S.PAUSED, _S.OFF}),
-        also=(_without_saved, _defined),
+        also=(without_saved, defined),
     ),
     "domain.snapshot.revert": Rule(
         label="Go back to a snapshot",
@@ -210,7 +178,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_EDIT,
         icon="arrow-back-up",
         states=frozenset({_S.RUNNING, _S.PAUSED, _S.OFF, _S.CRASHED, _S.SUSPENDED}),
-        also=(_defined,),
+        also=(defined,),
         warning="What its disks and its memory hold now is lost, and its hardware becomes what it was.",
     ),
     "domain.snapshot.delete": Rule(
@@ -219,9 +187,8 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_EDIT,
         icon="trash",
         states=frozenset({_S.RUNNING, _S.PAUSED, _S.OFF}),
-        also=(_without_saved,),
+        also=(without_saved,),
         warning="Nobody can go back to it afterwards. The machine itself stays as it is.",
-        long=True,
     ),
     "domain.delete": Rule(
         label="Delete",
@@ -245,7 +212,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_EDIT,
         icon="cursor-text",
         states=frozenset({_S.OFF}),
-        also=(_defined, _without_saved),
+        also=(defined, without_saved),
     ),
     "domain.clone": Rule(
         label="Clone",
@@ -253,7 +220,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_CREATE,
         icon="copy",
         states=frozenset({_S.OFF}),
-        also=(_defined, _without_saved),
+        also=(defined, without_saved),
     ),
     "domain.template": Rule(
         label="Make a template",
@@ -261,7 +228,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_CREATE,
         icon="template",
         states=frozenset({_S.OFF}),
-        also=(_defined, _without_saved),
+        also=(defined, without_saved),
     ),
     "domain.untemplate": Rule(
         label="Make it a machine again",
@@ -284,6 +251,14 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_DELETE,
         icon="trash-x",
         states=_MADE,
+    ),
+    "domain.define": Rule(
+        label="Change the definition",
+        title="Change the definition of {name}",
+        verb=Verb.DOMAIN_DEFINE,
+        icon="file-code",
+        states=_MADE,
+        also=(_defined,),
     ),
     "domain.guest.ping": Rule(
         label="Ask the agent",
@@ -321,6 +296,7 @@ RULES: dict[str, Rule] = {
         icon="key",
         states=frozenset({_S.RUNNING}),
     ),
+    **DISK_RULES,
 }
 
 

@@ -10,9 +10,10 @@ from accounts.models import User
 from accounts.permissions import Verb
 from audit.models import Entry
 from domains import gauges
-from domains.lifecycle import Rule, refusal
+from domains.lifecycle import refusal
 from domains.models import Domain, DomainDisk
 from domains.power import RULES, PowerVerb
+from domains.rule import Rule
 from operations.listing import Wanted as Operations
 from operations.models import Operation, OperationState
 from storage.models import Volume
@@ -48,14 +49,17 @@ class Disk:
 
 
 def find(user: User, uuid: UUID | str) -> Domain | None:
-    """The machine, gone or not, with its host and the person's rights on it; None where they may not see it."""
-    machines = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).select_related("host", "team", "owner")
+    """The machine, gone or not, with what stands beside it and the person's rights; None where they may not see it."""
+    machines = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).defer("trashed__definition")
+    machines = machines.select_related("host", "team", "owner", "guest", "trashed")
     found: Domain | None = (
         machines.with_rights(
             user,
             may_power=Verb.DOMAIN_POWER,
             may_console=Verb.DOMAIN_CONSOLE,
             may_edit=Verb.DOMAIN_EDIT,
+            may_guest=Verb.DOMAIN_GUEST,
+            may_read_definition=Verb.DOMAIN_DEFINITION,
             may_define=Verb.DOMAIN_DEFINE,
             may_delete=Verb.DOMAIN_DELETE,
             may_migrate=Verb.DOMAIN_MIGRATE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from domains.lifecycle import RULES as ALL
-from domains.lifecycle import Rule
+from domains.rule import Rule
 
 
 class PowerVerb(StrEnum):

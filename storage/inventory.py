@@ -150,7 +150,15 @@ def _volume_columns(fact: VolumeFacts, row: Volume | None) -> dict[str, Any]:
     }
     if row is not None and row.ours:
         _distrust(columns, fact, row)
+    else:
+        columns["kind"] = _kind(fact)
     return columns
+
+
+def _kind(fact: VolumeFacts) -> VolumeKind:
+    """Of a file that others brought. libvirt knows ISO 9660 by its bytes; an image of UDF alone has only its name."""
+    named = fact.format == ImageFormat.RAW and fact.name.lower().endswith(".iso")
+    return VolumeKind.ISO if fact.format == "iso" or named else VolumeKind.OTHER
 
 
 def _distrust(columns: dict[str, Any], fact: VolumeFacts, row: Volume) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Team, User
 from accounts.scoping import Permitted
 from core.models import Observed
 from hosts.models import Host
@@ -62,7 +62,7 @@ class Pool(Observed):
 
 
 class VolumeKind(models.TextChoices):
-    """What a volume is for. Only files that the panel inspected, or made, are ISO images or disks of ours."""
+    """What a volume is for. Disks are those that the panel made or inspected; ISO images are told by their bytes."""
 
     DISK = "disk", "Disk"
     ISO = "iso", "ISO image"
@@ -93,6 +93,8 @@ class Volume(Observed):
     ours = models.BooleanField(default=False)
     ready = models.BooleanField(default=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    # Whose machine it was made for, or was last taken out of: nobody else's gets it.
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="volumes")
     # What the file it came in said of its machine (OVF): `vcpus`, `memory_mib`, `name`.
     hints = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
