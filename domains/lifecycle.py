@@ -5,6 +5,7 @@ from __future__ import annotations
 from accounts.permissions import Verb
 from domains.disk_rules import DISK_RULES
 from domains.models import Domain, DomainState
+from domains.option_rules import OPTION_RULES
 from domains.rule import Rule, defined, without_saved
 from domains.templates import dependents
 
@@ -258,7 +259,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_DEFINE,
         icon="file-code",
         states=_MADE,
-        also=(_defined,),
+        also=(defined,),
     ),
     "domain.guest.ping": Rule(
         label="Ask the agent",
@@ -297,6 +298,7 @@ RULES: dict[str, Rule] = {
         states=frozenset({_S.RUNNING}),
     ),
     **DISK_RULES,
+    **OPTION_RULES,
 }
 
 

@@ -8,6 +8,7 @@ import libvirt
 
 from hypervisor.driver_domains import DEFINITION, LIVE, DomainCalls
 from hypervisor.errors import NotFound, translate
+from hypervisor.facts import SaveProgress
 from hypervisor.snapshots import MergeProgress, SnapshotFacts, SnapshotOutline, SnapshotSpec
 from hypervisor.xml import snapshots as documents
 
@@ -68,6 +69,17 @@ class SnapshotCalls(DomainCalls):
                 flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
         self._domain(uuid).snapshotCreateXML(documents.snapshot_xml(spec), flags)
 
+    @translate()
+    def snapshot_progress(self, uuid: UUID) -> SaveProgress | None:
+        """How far the memory of the one that is being taken is; None where none is taken, or its memory not written."""
+        domain = self._domain(uuid)
+        told = domain.jobStats(0) if domain.isActive() else {}
+        if told.get("operation") != libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT:
+            return None
+        return SaveProgress(
+            total_bytes=told.get("data_total", 0), processed_bytes=told.get("data_processed", 0)
+        )
+
     @translate(effect=True)
     def revert_inside(self, uuid: UUID, name: str) -> None:
         """Go back to a snapshot that is kept inside the disks; what came after is lost, saved memory too."""
@@ -111,10 +123,10 @@ class SnapshotCalls(DomainCalls):
         self._snapshot(uuid, name).delete(flags)
 
     @translate(effect=True)
-    def rename_snapshot_files(self, uuid: UUID, name: str, files: Mapping[str, str]) -> None:
-        """The snapshot's disks lie in other files now: the old path of each, and the new one. Twice is harmless."""
+    def replace_snapshot_files(self, uuid: UUID, name: str, files: Mapping[str, tuple[str, str]]) -> None:
+        """The snapshot's disks lie in other files now: by old path the new one and its format. Twice is harmless."""
         domain = self._domain(uuid)
-        text = documents.with_files_renamed(self._snapshot(uuid, name).getXMLDesc(_SECURE), files)
+        text = documents.with_files_replaced(self._snapshot(uuid, name).getXMLDesc(_SECURE), files)
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
         if _current(domain) == name:
             flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT

@@ -18,6 +18,15 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A file that keeps the moment of disk `target`, in the format in which the domain had it."""
+
+    target: str
+    path: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotSpec:
     """A snapshot to take. `left_out` names the disks that have no part in it, such as CD-ROM drives.
 
@@ -50,7 +59,7 @@ class SnapshotFacts:
     state: DomainState
     memory: str
     memory_path: str
-    files: tuple[Layer, ...]
+    files: tuple[KeptFile, ...]
     current: bool
 
     @property

@@ -81,6 +81,7 @@ class Migration(migrations.Migration):
                 ),
                 ("target", models.CharField(blank=True, max_length=32)),
                 ("path", models.CharField(db_index=True, max_length=1024)),
+                ("format", models.CharField(blank=True, max_length=32)),
                 (
                     "snapshot",
                     models.ForeignKey(

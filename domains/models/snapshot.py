@@ -34,7 +34,7 @@ class SnapshotQuerySet(Permitted):
 
 
 class Snapshot(Observed):
-    """One snapshot. `name` is libvirt's; for ours it is `uuid` as text, and `label` is what people call it."""
+    """One snapshot. `name` is libvirt's; `label` is what people call it, blank for those that others made."""
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4)
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="snapshots")
@@ -69,11 +69,15 @@ class Snapshot(Observed):
 
 
 class SnapshotFile(models.Model):
-    """A file that a snapshot needs: what disk `target` had at that moment, or with a blank target the memory's."""
+    """A file that a snapshot needs: what disk `target` had at that moment, or with a blank target the memory's.
+
+    `format` is the one in which the machine had it, which is believed rather than the bytes.
+    """
 
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="files")
     target = models.CharField(max_length=32, blank=True)
     path = models.CharField(max_length=1024, db_index=True)
+    format = models.CharField(max_length=32, blank=True)
 
     class Meta:
         ordering: ClassVar = ["target", "pk"]

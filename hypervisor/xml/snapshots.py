@@ -9,7 +9,7 @@ from typing import Final
 
 from hypervisor.errors import Invalid
 from hypervisor.facts import DomainState
-from hypervisor.snapshots import EXTERNAL, INTERNAL, NONE, Layer, SnapshotFacts, SnapshotSpec
+from hypervisor.snapshots import EXTERNAL, INTERNAL, NONE, KeptFile, SnapshotFacts, SnapshotSpec
 from hypervisor.xml.elements import Element, document, element, serialize
 
 _TEXT_LIMIT: Final = 4096
@@ -50,7 +50,6 @@ def snapshot_facts(text: str, *, current: bool) -> SnapshotFacts:
     outside = {
         disk.get("name", "") for disk in root.iterfind("disks/disk") if disk.get("snapshot") == EXTERNAL
     }
-    sources = _sources(root.find("domain"))
     return SnapshotFacts(
         name=_text(root, "name"),
         description=_text(root, "description"),
@@ -59,10 +58,7 @@ def snapshot_facts(text: str, *, current: bool) -> SnapshotFacts:
         state=_STATES.get(_text(root, "state"), DomainState.UNKNOWN),
         memory=kept if kept in (INTERNAL, EXTERNAL) else NONE,
         memory_path="" if memory is None else memory.get("file", "")[:_TEXT_LIMIT],
-        files=tuple(
-            Layer(target=target[:_TEXT_LIMIT], path=sources[target])
-            for target in sorted(outside & sources.keys())
-        ),
+        files=tuple(file for file in _files(root.find("domain")) if file.target in outside),
         current=current,
     )
 
@@ -78,17 +74,13 @@ def run_at(text: str, layers: Mapping[str, str]) -> str:
     return _with_files(_kept(document(text), "domain"), layers)
 
 
-def with_files_renamed(text: str, files: Mapping[str, str]) -> str:
-    """The same snapshot, where its disks lie in other files now: the old path of each, and the new one."""
+def with_files_replaced(text: str, files: Mapping[str, tuple[str, str]]) -> str:
+    """The same snapshot, where its disks lie in other files now: by the old path the new one, and its format."""
     root = document(text)
-    for kind in ("domain", "inactiveDomain"):
-        kept = root.find(kind)
-        for source in () if kept is None else kept.iterfind("devices/disk//source"):
-            path = source.get("file", "")
-            if path in files:
-                source.set("file", files[path])
-        for disk in () if kept is None else kept.iterfind("devices/disk"):
-            _forget_chain(disk)
+    for disk in [*root.iterfind("domain/devices/disk"), *root.iterfind("inactiveDomain/devices/disk")]:
+        path = _path(disk)
+        if path in files:
+            _put(disk, *files[path])
     return serialize(root)
 
 
@@ -116,12 +108,8 @@ def mirror_ready(live: str, target: str) -> bool:
 
 
 def _chain(part: Element | None) -> Iterator[str]:
-    while part is not None:
-        source = part.find("source")
-        path = "" if source is None else source.get("file", "") or source.get("dev", "")
-        if not path:
-            return
-        yield path[:_TEXT_LIMIT]
+    while part is not None and (path := _path(part)):
+        yield path
         part = part.find("backingStore")
 
 
@@ -133,17 +121,24 @@ def _with_files(domain: Element, layers: Mapping[str, str]) -> str:
         if target not in layers:
             continue
         missing.discard(target)
-        source, driver = disk.find("source"), disk.find("driver")
-        if source is None or driver is None:
-            raise Invalid(f"Disk {target} of the snapshot has no file.")
-        disk.set("type", "file")
-        source.attrib.clear()
-        source.set("file", layers[target])
-        driver.set("type", "qcow2")
-        _forget_chain(disk)
+        _put(disk, layers[target], "qcow2")
     if missing:
         raise Invalid(f"The snapshot has no disk {min(missing)}.")
     return serialize(domain)
+
+
+def _put(disk: Element, path: str, kind: str) -> None:
+    """Another file as the disk's; what libvirt noted of the old one goes with it."""
+    source, driver = disk.find("source"), disk.find("driver")
+    if source is None or driver is None:
+        raise Invalid(f"Disk {_target(disk)} of the snapshot has no file.")
+    disk.set("type", "file")
+    source.attrib.clear()
+    for stale in list(source):
+        source.remove(stale)
+    source.set("file", path)
+    driver.set("type", kind)
+    _forget_chain(disk)
 
 
 def _forget_chain(disk: Element) -> None:
@@ -163,19 +158,22 @@ def _disk(target: str, kind: str, *children: Element) -> Element:
     return element("disk", *children, attributes={"name": target, "snapshot": kind})
 
 
-def _sources(domain: Element | None) -> dict[str, str]:
-    found = {}
+def _files(domain: Element | None) -> Iterator[KeptFile]:
     for disk in () if domain is None else domain.iterfind("devices/disk"):
-        source = disk.find("source")
-        path = "" if source is None else source.get("file", "") or source.get("dev", "")
+        path, driver = _path(disk), disk.find("driver")
         if path:
-            found[_target(disk)] = path[:_TEXT_LIMIT]
-    return found
+            kind = "" if driver is None else driver.get("type", "")[:_TEXT_LIMIT]
+            yield KeptFile(target=_target(disk), path=path, format=kind)
+
+
+def _path(part: Element) -> str:
+    source = part.find("source")
+    return "" if source is None else (source.get("file") or source.get("dev") or "")[:_TEXT_LIMIT]
 
 
 def _target(disk: Element) -> str:
     target = disk.find("target")
-    return "" if target is None else target.get("dev", "")
+    return "" if target is None else target.get("dev", "")[:_TEXT_LIMIT]
 
 
 def _text(root: Element, path: str) -> str:

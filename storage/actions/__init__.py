@@ -1,5 +1,6 @@
 """What may be done to pools, volumes and uploads."""
 
+from storage.actions.layers import reserve_layer, reserve_memory
 from storage.actions.uploads import (
     begin_upload,
     discard_upload,
@@ -19,4 +20,6 @@ __all__ = [
     "refresh_pool",
     "refuse_upload",
     "reserve",
+    "reserve_layer",
+    "reserve_memory",
 ]

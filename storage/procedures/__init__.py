@@ -1,6 +1,16 @@
 """How the work on volumes is done, step by step. Importing this package registers every procedure."""
 
 from storage.procedures import imports, pools
-from storage.procedures.volumes import CreateVolume, DeleteVolume
+from storage.procedures.layers import CreateLayer, CreateMemoryFile, filled
+from storage.procedures.volumes import CheckUnused, CreateVolume, DeleteVolume
 
-__all__ = ["CreateVolume", "DeleteVolume", "imports", "pools"]
+__all__ = [
+    "CheckUnused",
+    "CreateLayer",
+    "CreateMemoryFile",
+    "CreateVolume",
+    "DeleteVolume",
+    "filled",
+    "imports",
+    "pools",
+]
