@@ -1,6 +1,6 @@
 """REST for virtual machines. Each module adds its calls to one router; what empties hosts is on that of `hosts.api`."""
 
-from domains.api import act, create, drain, migrate, read
+from domains.api import act, bulk, copies, create, drain, migrate, read, trash
 from domains.api.common import router
 
-__all__ = ["act", "create", "drain", "migrate", "read", "router"]
+__all__ = ["act", "bulk", "copies", "create", "drain", "migrate", "read", "router", "trash"]

@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from core.errors import Conflict, InvalidInput, TargetBusy
+from domains import inventory
 from domains.actions.clone import clone
 from domains.actions.create import create
 from domains.actions.delete import delete
@@ -19,9 +20,11 @@ from domains.actions.template import make_machine, make_template
 from domains.models import Domain, DomainState
 from domains.power import PowerVerb
 from domains.wishes import Clone
+from hosts.connections import borrow
 from operations.models import Operation, OperationState
+from storage import inventory as volumes
 from storage.actions import delete_volume
-from storage.models import Volume
+from storage.models import Pool, Volume
 from tests.conftest import Cast, program_of
 from tests.lab.host import LabHost
 from tests.stage import carry_out
@@ -185,7 +188,7 @@ def test_a_guest_cannot_have_the_hosts_files_copied(machine: Domain, cast: Cast,
     raw = lab_host.pool_path / "raw.img"
     lab_host.exec("qemu-img", "create", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(raw))
     xml = lab_host.virsh("dumpxml", "--inactive", "--security-info", str(machine.uuid))
-    document = etree.fromstring(xml.encode())
+    document: Any = etree.fromstring(xml.encode())
     disk = document.find("devices/disk[@device='disk']")
     disk.find("source").set("file", str(raw))
     disk.find("driver").set("type", "raw")
@@ -202,15 +205,11 @@ def test_a_guest_cannot_have_the_hosts_files_copied(machine: Domain, cast: Cast,
 
 
 def read(machine: Domain) -> None:
-    from domains import inventory
-    from hosts.connections import borrow
-    from storage import inventory as storage
-    from storage.models import Pool
-
+    """As the watcher would."""
     with borrow(machine.host) as hypervisor:
         inventory.record_domain(machine.host, hypervisor.read_domain(machine.uuid))
         for pool in Pool.objects.filter(host=machine.host):
-            storage.record_volumes(pool, hypervisor.list_volumes(pool.uuid))
+            volumes.record_volumes(pool, hypervisor.list_volumes(pool.uuid))
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from tests.faults.cases import hosts, power, storage
+from tests.faults.cases import copies, hosts, power, storage
 from tests.faults.cases.base import Case
 
 GROUPS: dict[str, list[Case]] = {
+    "copies": [
+        copies.Clone(),
+        copies.LinkedClone(),
+        copies.Rename(),
+        copies.Template(),
+        copies.Untemplate(),
+    ],
     "power": [
         power.Start(),
         power.ForceOff(),
