@@ -7,14 +7,16 @@ class DomainsConfig(AppConfig):
     def ready(self) -> None:
         """Make the live pieces known, the page of a machine, and what machines use of other rooms' things."""
         import domains.live  # noqa: F401
-        from domains.models import Domain
-        from domains.usage import at_work_on, cards_in, machines_with
+        from domains.models import Domain, Selection
+        from domains.usage import at_work_on, cards_in, machines_with, trash_with
         from hosts import busy
         from networks import plugged
         from operations import targets
         from storage import usage
 
         targets.register(Domain, page="domains:detail", words="virtual machine")
+        targets.register(Selection, page="", words="several virtual machines", whole=True)
         usage.register_user(machines_with)
+        usage.register_user(trash_with)
         plugged.register(cards_in)
         busy.register(at_work_on)

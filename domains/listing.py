@@ -133,6 +133,15 @@ def find(user: User, wanted: Wanted) -> Listing:
     )
 
 
+def matching(user: User, wanted: Wanted, *, most: int) -> list[UUID]:
+    """The machines on all pages of what is wanted, in its order, but no more than `most`."""
+    visible: DomainQuerySet = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).present()
+    narrowed = narrowed_to(visible, wanted, visible_hosts(user, visible))
+    if wanted.state:
+        narrowed = narrowed.filter(state=wanted.state)
+    return list(narrowed.order_by(*_order(wanted.sort)).values_list("uuid", flat=True)[:most])
+
+
 def visible_hosts(user: User, visible: DomainQuerySet) -> dict[int, Host]:
     """By key: all hosts for those who may see hosts, for others those that their machines are on."""
     hosts = Host.objects.only("uuid", "name", "state", "seen_at", "gone_at").order_by("name")
@@ -178,7 +187,10 @@ def _page(user: User, machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[i
     order = _order(wanted.sort)
     keys = list(machines.order_by(*order).values_list("pk", flat=True)[start : start + wanted.size])
     rows = Domain.objects.filter(pk__in=keys).select_related("team", "owner")
-    by_key = {row.pk: row for row in rows.with_rights(user, may_console=Verb.DOMAIN_CONSOLE)}
+    by_key = {
+        row.pk: row
+        for row in rows.with_rights(user, may_console=Verb.DOMAIN_CONSOLE, may_power=Verb.DOMAIN_POWER)
+    }
     for row in by_key.values():
         row.host = hosts[row.host_id]
     gauges.attach(by_key.values())

@@ -11,4 +11,4 @@ class HostsConfig(AppConfig):
         from hosts.models import Host
         from operations import targets
 
-        targets.register(Host, page="hosts:detail", words="host")
+        targets.register(Host, page="hosts:detail", words="host", whole=True)

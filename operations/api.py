@@ -16,6 +16,7 @@ from core.http import signed_in
 from operations import actions
 from operations.listing import Wanted
 from operations.models import Operation, OperationState, StepState
+from operations.parts import refused
 
 router = Router(tags=["operations"])
 
@@ -65,11 +66,36 @@ class LogOut(Schema):
     text: str
 
 
+class PartOut(Schema):
+    """One of the operations that this one consists of."""
+
+    operation: UUID = Field(alias="id")
+    target: UUID = Field(alias="target_id")
+    name: str = Field(alias="target_name")
+    state: OperationState
+    error: str
+
+
+class RefusedOut(Schema):
+    """A thing that no part could begin with, and why."""
+
+    target: UUID
+    name: str
+    why: str
+
+
 class OperationDetail(OperationOut):
-    """One operation with its steps and its log."""
+    """One operation with its steps, its log, and what became of each part of it."""
 
     steps: list[StepOut]
     log: list[LogOut]
+    parts: list[PartOut] = Field(alias="children")
+    refused: list[RefusedOut]
+
+    @staticmethod
+    def resolve_refused(operation: Operation) -> list[dict[str, str]]:
+        """As the operation wrote them down."""
+        return [{"target": key} | one for key, one in refused(operation).items()]
 
 
 class OperationPage(Schema):
@@ -100,7 +126,7 @@ def list_operations(
 @router.get("/{uuid:pk}", response=OperationDetail, summary="One operation, its steps and its log")
 def get_operation(request: HttpRequest, pk: UUID) -> Operation:
     """Poll this, or read it once after the state has become final."""
-    rows = Wanted().of(signed_in(request)).prefetch_related("steps", "log")
+    rows = Wanted().of(signed_in(request)).prefetch_related("steps", "log", "children")
     operation: Operation = get_object_or_404(rows, pk=pk)
     return operation
 

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import User
 from core.live import fragment
+from operations import parts, targets
 from operations.listing import Wanted
 from operations.models import ACTIVE, Operation
 
@@ -28,8 +29,7 @@ def story(operation: Operation) -> dict[str, Any]:
         "operation": operation,
         "steps": operation.steps.all(),
         "log": log[::-1],
-        # Only what is about a whole host asks for parts.
-        "children": operation.children.order_by("created_at") if operation.target_kind == "host" else (),
+        "parts": parts.story(operation) if targets.may_have_parts(operation.target_kind) else None,
     }
 
 

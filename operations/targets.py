@@ -10,11 +10,17 @@ from django.urls import reverse
 
 _pages: dict[str, tuple[str, str]] = {}
 _models: dict[str, type[models.Model]] = {}
+_wholes: set[str] = set()
 
 
-def register(model: type[models.Model], *, page: str, words: str) -> None:
-    """Say that things of `model`, which has a `uuid`, are called `words` and have the page `page` (of a UUID)."""
+def register(model: type[models.Model], *, page: str, words: str, whole: bool = False) -> None:
+    """Say that things of `model`, which has a `uuid`, are called `words` and have the page `page` (of a UUID).
+
+    Without pages `page` is blank. Operations on a `whole` may consist of operations on other things.
+    """
     kind = model._meta.model_name or ""
+    if whole:
+        _wholes.add(kind)
     _pages[kind] = (page, words)
     _models[kind] = model
 
@@ -34,6 +40,11 @@ def address(kind: str, key: UUID) -> str:
 def words(kind: str) -> str:
     """What things of that kind are called on screen."""
     return _pages.get(kind, ("", kind))[1]
+
+
+def may_have_parts(kind: str) -> bool:
+    """Whether operations on such a thing are to be asked for their parts."""
+    return kind in _wholes
 
 
 def kinds() -> dict[str, str]:

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import ApiToken
-from domains.models import Domain, DomainState
+from domains.models import Domain, DomainState, Trashed
 from hosts.models import Host
 from networks.models import Network
 from operations.models import Operation, OperationState
@@ -58,7 +59,12 @@ class Stage:
 
     def body(self, line: str) -> str:
         """What a REST call sends."""
-        things = {"HOST": self.host.uuid, "POOL": self.pool.uuid, "PERSON": self.cast.member.pk}
+        things = {
+            "HOST": self.host.uuid,
+            "MACHINE": self.domain.uuid,
+            "POOL": self.pool.uuid,
+            "PERSON": self.cast.member.pk,
+        }
         text = json.dumps(routes.BODIES.get(line, {}))
         for word, key in things.items():
             text = text.replace(word, str(key))
@@ -67,7 +73,7 @@ class Stage:
     def key(self, kind: str) -> str:
         """What a page watches of a live topic; a list of everything is watched as "all"."""
         keys: dict[str, Any] = {
-            r"operations|domains|hosts|storage|networks|usage|overview-.*": "all",
+            r"operations|domains|trash|hosts|storage|networks|usage|overview-.*": "all",
             r"drawer": self.cast.lead.pk,
             r"operation.*|upload-storing": self.operation.pk,
             r"host.*": self.host.uuid,
@@ -89,6 +95,7 @@ def stage(cast: Cast, host: Host) -> Stage:
     domain = Domain.objects.create(
         host=host, name="web1", owner=cast.lead, team=cast.team, state=DomainState.OFF, has_screen=True
     )
+    Trashed.objects.create(domain=domain, host=host, since=timezone.now(), until=timezone.now())
     return Stage(
         cast=cast,
         host=host,

@@ -171,8 +171,9 @@ def post_button(
 ) -> dict[str, Any]:
     """A button that posts to `address` and shows the answer in #messages.
 
-    Options: `image` (icon name), `icon_only`, `disabled`, `why` (it is disabled, and this is said on hover), and for
-    what can't be taken back `confirm` (what is lost), `confirm_title`, `confirm_button`.
+    Options: `image` (icon name), `icon_only`, `disabled`, `why` (it is disabled, and this is said on hover), `include`
+    (what is sent along, as htmx selects it), and for what can't be taken back `confirm` (what is lost),
+    `confirm_title`, `confirm_button`.
     """
     return {
         "address": address,

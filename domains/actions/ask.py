@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
 
-import audit
 from accounts.models import User
 from accounts.scoping import require
-from core.errors import Conflict
-from domains.lifecycle import RULES, refusal
+from domains.beginning import begin
+from domains.lifecycle import RULES
 from domains.models import Domain
 from operations import actions as operations
 from operations.models import Operation
@@ -28,29 +28,27 @@ def ask(
     idempotency_key: str | None = None,
     parent: Operation | None = None,
     long: bool = False,
+    holds: Collection[models.Model] = (),
 ) -> Operation:
     """Submit an operation of `kind`, one of `lifecycle.RULES`, about `domain`.
 
     `params` are added to the machine's and its host's UUIDs; they are kept, so no secret belongs in them. `details` go
-    into the audit row. Raises Forbidden, TargetBusy, and Conflict where the kind makes no sense in the state last seen.
+    into the audit row; `holds` as in `operations.actions.submit`. Raises Forbidden, TargetBusy, and Conflict where the
+    kind makes no sense in the state last seen.
     """
-    rule = RULES[kind]
-    require(actor, rule.verb, domain)
+    require(actor, RULES[kind].verb, domain)
     before = operations.earlier(actor, idempotency_key, kind, domain)
     if before is not None:
         return before
-    why = refusal(kind, domain)
-    if why:
-        raise Conflict(why)
-    audit.record(actor, kind, target=domain, **(details or {}))
-    return operations.submit(
+    return begin(
         kind,
-        title=title or rule.title.format(name=domain.name),
-        target=domain,
+        domain=domain,
         actor=actor,
-        team=domain.team,
-        params={"host": str(domain.host.uuid), "domain": str(domain.uuid)} | (params or {}),
+        params=params,
+        details=details,
+        title=title,
         idempotency_key=idempotency_key,
         parent=parent,
         long=long,
+        holds=holds,
     )

@@ -9,20 +9,9 @@ from domains.power import PowerVerb
 from operations.models import Operation
 
 
-def power(
-    *,
-    verb: PowerVerb,
-    domain: Domain,
-    actor: User,
-    idempotency_key: str | None = None,
-    parent: Operation | None = None,
-) -> Operation:
+def power(*, verb: PowerVerb, domain: Domain, actor: User, idempotency_key: str | None = None) -> Operation:
     """Ask for `verb`; what happens is told by the operation's events.
 
     Raises Forbidden, Conflict where the verb makes no sense in the state last seen, TargetBusy.
     """
-    # Of 128 GiB a slow disk takes its time; what only asks and waits needs no worker meanwhile.
-    long = verb is PowerVerb.SAVE
-    return ask(
-        verb.kind, domain=domain, actor=actor, idempotency_key=idempotency_key, parent=parent, long=long
-    )
+    return ask(verb.kind, domain=domain, actor=actor, idempotency_key=idempotency_key)

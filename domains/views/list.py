@@ -10,10 +10,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from accounts.models import User
+from accounts.permissions import Verb
 from core.http import signed_in
 from domains import listing
 from domains.heads import head, options, pages
 from domains.models import DomainState
+from domains.power import RULES, PowerVerb
 
 LIVE = "machines-live"
 COLUMNS = (
@@ -28,23 +31,34 @@ COLUMNS = (
 TABS = (DomainState.RUNNING, DomainState.OFF, *(s for s in DomainState if s not in ("running", "off")))
 
 
+# What is done with the machines that are chosen; the boxes that are ticked, and the filters for "all that match".
+_BUTTONS = (PowerVerb.START, PowerVerb.SHUTDOWN, PowerVerb.REBOOT)
+_CHOICES = [{"verb": verb, "rule": rule} for verb, rule in RULES.items()]
+BAR = {
+    "bulk_buttons": [choice for choice in _CHOICES if choice["verb"] in _BUTTONS],
+    "bulk_menu": [choice for choice in _CHOICES if choice["verb"] not in _BUTTONS],
+    "picked": "[data-pick]:checked, #picked-all, #filters",
+}
+
+
 # The whole page and the table alone have one address: without Vary a browser's "back" would show the table alone.
 @require_safe
 @vary_on_headers("HX-Request")
 def machines(request: HttpRequest) -> HttpResponse:
     """The page; for htmx the table alone, with the address that asks for the same again."""
-    found = listing.find(signed_in(request), listing.Wanted.read(request.GET))
-    context = _context(found, request.path)
+    user = signed_in(request)
+    found = listing.find(user, listing.Wanted.read(request.GET))
+    context = _context(user, found, request.path)
     headers = request.headers
     if headers.get("HX-Request") != "true":
-        return render(request, "domains/list.html", context)
+        return render(request, "domains/list.html", context | BAR)
     response = render(request, "domains/_table.html", context)
     if headers.get("HX-Trigger") != LIVE:  # there machines changed by themselves: nobody went anywhere
         response["HX-Push-Url"] = context["here"]
     return response
 
 
-def _context(found: listing.Listing, path: str) -> dict[str, Any]:
+def _context(user: User, found: listing.Listing, path: str) -> dict[str, Any]:
     wanted = found.wanted
     return {
         "listing": found,
@@ -54,6 +68,9 @@ def _context(found: listing.Listing, path: str) -> dict[str, Any]:
         "host_options": options(((host.uuid, host.name) for host in found.hosts), wanted.host),
         "team_options": options(((team.pk, team.name) for team in found.teams), wanted.team),
         "here": path + wanted.query(),
+        # Who sees all and may switch none has nothing to choose.
+        "choosing": user.can(Verb.DOMAIN_POWER) or not user.can(Verb.DOMAIN_VIEW),
+        "matching": replace(wanted, page=1, sort=wanted.usual).query(),
     } | pages(wanted, path, shown=len(found.rows), total=found.total)
 
 

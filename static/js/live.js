@@ -90,7 +90,7 @@ function refresh(piece) {
 // A menu that is open, or a field in use, is not pulled away from under the person's hands.
 function inUse(piece) {
   if (piece.querySelector(".dropdown-menu.show, dialog[open]")) return true;
-  return piece.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+  return piece.contains(document.activeElement) && document.activeElement.matches("input:not([data-pick]), textarea, select");
 }
 
 function replace(piece, html) {

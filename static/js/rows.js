@@ -9,7 +9,7 @@ function step(event) {
 }
 
 function isBusy(target) {
-  return target.closest("input, textarea, select, dialog, [contenteditable], .dropdown-menu.show") !== null;
+  return target.closest("input:not([data-pick]), textarea, select, dialog, [contenteditable], .dropdown-menu.show") !== null;
 }
 
 function move(event) {

@@ -95,7 +95,7 @@ def test_goes_on_over_one_that_cannot_leave(road: Road) -> None:
     done = work_off(empty(road))
 
     assert done.state == OperationState.FAILED
-    assert done.error == "Not all of them: cannot: No other host can take cannot now."
+    assert done.error == "1 of 2 not done: cannot: No other host can take cannot now."
     assert (where("can"), where("cannot")) == ("kvm2", "kvm1")
     assert Host.objects.get(pk=road.here.pk).maintenance, "what was done stays"
 

@@ -33,8 +33,9 @@ class Patience(Step):
         looks = run.params.get("looks", 0) + 1
         run.keep(looks=looks)
         parts = run.operation.children.all()
-        if any(part.active for part in parts) or (not parts and looks < LOOKS):
-            raise Later(after_s=60, message=f"Looked {looks} times")
+        active = sum(part.active for part in parts)
+        if active or (not parts and looks < LOOKS):
+            raise Later(after_s=60, message=f"Looked {looks} times", parts=active)
 
     def undo(self, run: Run) -> None:
         """End the parts first."""
@@ -91,6 +92,25 @@ class TestParts:
 
         carry_out(part)
 
+        assert carry_out(whole).state == OperationState.SUCCEEDED
+
+    def test_one_that_ends_while_the_whole_goes_to_wait_is_not_missed(
+        self, toy: Toy, other_host: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = begin(other_host)
+        part = toy.ask()
+        Operation.objects.filter(pk=part.pk).update(parent=whole)
+        put_back = journal.put_back
+
+        def too_late(operation: Operation, **how: Any) -> None:
+            monkeypatch.undo()
+            carry_out(part)
+            put_back(operation, **how)
+
+        monkeypatch.setattr(journal, "put_back", too_late)
+        carry_out(whole)
+
+        assert part.state == OperationState.SUCCEEDED
         assert carry_out(whole).state == OperationState.SUCCEEDED
 
     def test_end_before_the_whole_is_taken_back(self, host: Host, other_host: Host, cast: Cast) -> None:

@@ -27,6 +27,7 @@ GROUPS: dict[str, list[Case]] = {
         power.AutostartOn(),
         power.AutostartOff(),
         power.Shutdown(),
+        power.Bulk(),
         power.Delete(),
     ],
     "storage": [storage.CreateVolume(), storage.DeleteVolume(), storage.RefreshPool()],

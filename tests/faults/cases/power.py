@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 
 from lxml.builder import E
 
+from domains.actions.bulk import bulk
 from domains.actions.delete import delete
 from domains.actions.power import power
 from domains.models import Domain, DomainState
 from domains.power import PowerVerb
+from hosts.models import Host, HostState
 from operations.models import Operation
 from storage.models import Volume
 from tests.faults.cases.base import Case, Ground
@@ -141,6 +143,30 @@ class AutostartOn(Autostart):
 class AutostartOff(Autostart):
     kind = "domain.autostart-off"
     verb, enabled = PowerVerb.AUTOSTART_OFF, False
+
+
+class Bulk(Case):
+    """Each machine is begun with once, whenever the worker dies."""
+
+    kind = "domain.bulk"
+    can_be_cancelled = False
+
+    def prepare(self, ground: Ground) -> list[Domain]:
+        Host.objects.filter(pk=ground.host.pk).update(state=HostState.UP)
+        return [ground.machine(disk=False) for _ in range(2)]
+
+    def ask(self, ground: Ground, thing: list[Domain]) -> Operation:
+        keys = [domain.uuid for domain in thing]
+        return bulk(verb=PowerVerb.START_PAUSED, machines=keys, actor=ground.actor)
+
+    def done(self, ground: Ground, thing: list[Domain]) -> None:
+        for domain in thing:
+            assert ground.state(domain.uuid) == "paused"
+            begun = Operation.objects.about("domain", domain.uuid).filter(kind="domain.start-paused")
+            assert begun.count() == 1
+
+    def undone(self, ground: Ground, thing: list[Domain]) -> None:
+        """What was switched stays so."""
 
 
 class Delete(Case):
