@@ -22,8 +22,11 @@ from typing import Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from hypervisor import events, wire
+from hypervisor.device_facts import BridgeFacts, HostDeviceFacts
 from hypervisor.errors import Busy, HypervisorError, Unreachable
 from hypervisor.facts import DomainFacts, HostFacts, NetworkFacts, PoolFacts, VolumeFacts
+from hypervisor.guest_facts import GuestFacts
+from hypervisor.snapshots import SnapshotFacts, SnapshotOutline
 from hypervisor.stats import HostStats
 from hypervisor.uri import Address
 
@@ -38,7 +41,7 @@ _EVENTS: Final[dict[str, type[events.Event]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[Value]):
-    """A call, for `ask_later`, and the type of what it gives; `about` is the pool it asks for, if it is one."""
+    """A call, for `ask_later`, and the type of what it gives; `about` is the pool or domain that it asks for, if any."""
 
     name: str
     kind: Any
@@ -54,6 +57,10 @@ POOLS: Final[Question[list[PoolFacts]]] = Question("list_pools", list[PoolFacts]
 _APART: Final[Question[None]] = Question("set_storage_apart", type(None))
 
 
+# The connection on which guests are asked is closed: one round after another opens its own.
+LEAVE_GUESTS: Final[Question[None]] = Question("leave_guests", type(None))
+
+
 def fresh_pool(pool: UUID) -> Question[PoolFacts]:
     """The pool, after libvirt has looked at its directory again."""
     return Question("refresh_pool", PoolFacts, pool)
@@ -62,6 +69,11 @@ def fresh_pool(pool: UUID) -> Question[PoolFacts]:
 def volumes(pool: UUID) -> Question[list[VolumeFacts]]:
     """All volumes of an active pool."""
     return Question("list_volumes", list[VolumeFacts], pool)
+
+
+def guest(domain: UUID) -> Question[GuestFacts]:
+    """What is known of the guest of a domain that is on. Asked on a connection of its own, because agents are slow."""
+    return Question("read_guest", GuestFacts, domain)
 
 
 class Isolated:
@@ -154,9 +166,25 @@ class Isolated:
         """One domain's definition, with its secrets. Raises `NotFound`."""
         return self._ask("read_definition", str, uuid)
 
+    def snapshot_outlines(self) -> list[SnapshotOutline]:
+        """Which domains have which snapshots."""
+        return self._ask("snapshot_outlines", list[SnapshotOutline])
+
+    def read_snapshots(self, uuid: UUID) -> list[SnapshotFacts]:
+        """All snapshots of one domain. Raises `NotFound`."""
+        return self._ask("read_snapshots", list[SnapshotFacts], uuid)
+
     def list_networks(self) -> list[NetworkFacts]:
         """All networks."""
         return self._ask("list_networks", list[NetworkFacts])
+
+    def list_bridges(self) -> list[BridgeFacts]:
+        """The bridges of its own system."""
+        return self._ask("list_bridges", list[BridgeFacts])
+
+    def list_host_devices(self) -> list[HostDeviceFacts]:
+        """Its PCI and USB devices."""
+        return self._ask("list_host_devices", list[HostDeviceFacts])
 
     def read_stats(self) -> HostStats:
         """Counters of the host and of every domain that is on, now."""

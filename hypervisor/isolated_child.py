@@ -23,8 +23,8 @@ from hypervisor.uri import Address
 _log = logging.getLogger(__name__)
 
 # What may be called, and in which part. Each part has a thread of its own: storage that hangs keeps only storage
-# waiting, and a second connection that takes its time keeps nobody waiting.
-HOST, STORAGE, APART = "host", "storage", "apart"
+# waiting, a second connection that takes its time keeps nobody waiting, and guests have a connection of their own.
+HOST, STORAGE, APART, GUESTS = "host", "storage", "apart", "guests"
 CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
     call.__name__: (part, call)
     for part, calls in {
@@ -35,13 +35,21 @@ CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
             Hypervisor.read_domain,
             Hypervisor.read_domains,
             Hypervisor.read_definition,
+            Hypervisor.snapshot_outlines,
+            Hypervisor.read_snapshots,
             Hypervisor.list_networks,
+            Hypervisor.list_bridges,
+            Hypervisor.list_host_devices,
             Hypervisor.read_stats,
         ),
         STORAGE: (Hypervisor.list_pools, Hypervisor.refresh_pool, Hypervisor.list_volumes),
+        GUESTS: (Hypervisor.read_guest,),
     }.items()
     for call in calls
 }
+
+
+_PARTS: Final = {"set_storage_apart": APART, "leave_guests": GUESTS}
 
 
 def serve(line: socket.socket) -> None:
@@ -65,11 +73,12 @@ class _Child:
         self._queues: dict[str, queue.SimpleQueue[list[Any]]] = {}
         self._hypervisor: Hypervisor | None = None
         self._storage: Hypervisor | None = None
+        self._guests: Hypervisor | None = None
         self._open: Callable[[], Hypervisor] | None = None
 
     def take(self, message: list[Any]) -> None:
         """Let the part's thread do it."""
-        part = APART if message[1] == "set_storage_apart" else CALLS.get(message[1], (HOST, None))[0]
+        part = _PARTS.get(message[1]) or CALLS.get(message[1], (HOST, None))[0]
         if part not in self._queues:
             self._queues[part] = queue.SimpleQueue()
             threading.Thread(target=self._work, args=[self._queues[part]], name=part, daemon=True).start()
@@ -111,9 +120,16 @@ class _Child:
         if name == "set_storage_apart":
             self._set_storage_apart()
             return None
+        if name == "leave_guests":
+            self._leave_guests()
+            return None
         part, call = CALLS[name]
         kinds = _kinds(name)
-        hypervisor = self._storage or self._hypervisor if part == STORAGE else self._hypervisor
+        hypervisor = self._hypervisor
+        if part == STORAGE:
+            hypervisor = self._storage or hypervisor
+        elif part == GUESTS:
+            hypervisor = self._with_guests()
         return call(hypervisor, *(wire.load(kind, one) for kind, one in zip(kinds, arguments, strict=True)))
 
     def _set_storage_apart(self) -> None:
@@ -126,6 +142,19 @@ class _Child:
             fresh = self._open()
             fresh.subscribe(partial(self._tell, fresh))
             self._storage, self._hypervisor = self._hypervisor, fresh
+
+    def _with_guests(self) -> Hypervisor | None:
+        """The connection on which guests are asked: while one waits for an agent, the main one is free."""
+        if self._guests is not None and not self._guests.is_alive():
+            self._leave_guests()
+        if self._guests is None and self._open is not None:
+            self._guests = self._open()
+        return self._guests
+
+    def _leave_guests(self) -> None:
+        if self._guests is not None:
+            self._guests.close()
+            self._guests = None
 
     def _tell(self, source: Hypervisor, event: Event) -> None:
         if source is not self._storage:

@@ -7,8 +7,9 @@ from typing import Any
 from core.events import publish
 from core.reconcile import reconcile
 from hosts.models import Host
+from hypervisor.device_facts import BridgeFacts
 from hypervisor.facts import NetworkFacts
-from networks.models import Network
+from networks.models import Bridge, Network
 
 
 def record_networks(host: Host, facts: list[NetworkFacts]) -> None:
@@ -22,6 +23,19 @@ def record_networks(host: Host, facts: list[NetworkFacts]) -> None:
     )
     for network in [*changes.added, *changes.changed, *changes.gone]:
         publish("network", network.uuid)
+    if changes:
+        publish("networks")
+
+
+def record_bridges(host: Host, facts: list[BridgeFacts]) -> None:
+    """All bridges of `host`'s own system, as it told them just now; one that is missing is marked as gone."""
+    changes = reconcile(
+        Bridge.objects.filter(host=host),
+        {fact.name[:64]: fact for fact in facts},
+        key="name",
+        columns=lambda fact, row: {"active": fact.active, "ports": list(fact.ports)},
+        fixed={"host": host},
+    )
     if changes:
         publish("networks")
 

@@ -31,6 +31,7 @@ def read(host: Host) -> None:
         hosts.inventory.record_facts(host, hypervisor.host_facts(), latency_ms=0.1)
         storage.inventory.record_pools(host, hypervisor.list_pools())
         networks.inventory.record_networks(host, hypervisor.list_networks())
+        networks.inventory.record_bridges(host, hypervisor.list_bridges())
 
 
 def carry_out(operation_id: UUID) -> Operation:

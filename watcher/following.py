@@ -20,7 +20,7 @@ from hypervisor.isolated import Isolated
 from hypervisor.stats import HostStats
 from monitoring.rates import host_cpu_percent
 from watcher import reading
-from watcher.aside import Aside
+from watcher.aside import Aside, Reading
 from watcher.backoff import jittered
 from watcher.news import News
 from watcher.reading import Record
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 # With events lost, every change is found within a minute.
 READ_ALL_S: Final = 55.0
+GUESTS_S: Final = 60.0
 PULSE_S: Final = monitoring.inventory.SAMPLE_S
 # The slowest answer of a host that still counts as there: keepalive ends the connection to one that is silent for 12.
 PULSE_DEADLINE_S: Final = 10.0
@@ -37,6 +38,8 @@ LOOK_ASIDE_S: Final = 1.5
 CONTACT_EVERY: Final = 2
 # What a host is made of changes with a restart of its daemon, which we notice; asking takes a dozen calls.
 FACTS_EVERY: Final = 3
+# One question for each device of a host, which seldom has others than before.
+DEVICES_EVERY: Final = 3
 # libvirt does not see files that people put into a pool's folder; it looks there at every sixth reading.
 REFRESH_EVERY: Final = 6
 # A call that takes many round trips may last this long, and the longer the slower the line is. A host that is silent
@@ -83,6 +86,8 @@ class Following:
         self._record = record
         self._news = News()
         self._storage = Aside(hypervisor)
+        self._guests = Aside(hypervisor)
+        self._awaited: set[UUID] = set()
         self._elsewhere: set[UUID] = set()
         self._pulses = 0
         self._readings = 0
@@ -90,6 +95,7 @@ class Following:
         self._turns = [
             _Turn(PULSE_S, self._pulse),
             _Turn(READ_ALL_S, self._read_all),
+            _Turn(GUESTS_S, self._read_guests),
         ]
         self._look_aside_turn = _Turn(LOOK_ASIDE_S, self._look_aside)
 
@@ -97,6 +103,7 @@ class Following:
         """Read everything, once events are on. Raises HypervisorError, SameMachine."""
         self._hypervisor.subscribe(self._news.put)
         self._read_all()
+        self._read_guests()
 
     def go_on(self, *, wake: int) -> None:
         """Wait for what is next, at most until `wake` can be read, and do it. Raises HypervisorError."""
@@ -111,6 +118,7 @@ class Following:
         for turn in turns:
             turn.take()
         self._storage.go_on()
+        self._guests.go_on()
         time.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - began)))
 
     @property
@@ -132,6 +140,9 @@ class Following:
                 self._elsewhere.discard(uuid)
                 if reading.read_domain(self._host, self._hypervisor, self._record, uuid):
                     self._elsewhere.add(uuid)
+        if guests := self._news.take_guests():
+            self._awaited |= guests
+            self._guests.start(self._read_awaited_guests)
         if self._news.take_networks():
             reading.read_networks(self._host, self._hypervisor, self._record)
         if self._news.take_pools():
@@ -142,13 +153,26 @@ class Following:
         if self._readings % FACTS_EVERY == 0:
             reading.read_facts(self._host, self._hypervisor, self._record, latency_s=self.latency_s)
         self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
+        reading.read_snapshots(self._host, self._hypervisor, self._record)
         reading.read_networks(self._host, self._hypervisor, self._record)
+        reading.read_bridges(self._host, self._hypervisor, self._record)
+        if self._readings % DEVICES_EVERY == 0:
+            reading.read_devices(self._host, self._hypervisor, self._record)
         self._read_storage(refresh=self._readings % REFRESH_EVERY == 0)
         self._readings += 1
 
     def _read_storage(self, *, refresh: bool) -> None:
         self._storage.start(lambda: reading.read_storage(self._host, self._record, refresh=refresh))
         self._storage.go_on()
+
+    def _read_guests(self) -> None:
+        self._awaited.clear()
+        self._guests.start(lambda: reading.read_guests(self._host, self._record))
+        self._guests.go_on()
+
+    def _read_awaited_guests(self) -> Reading:
+        awaited, self._awaited = self._awaited, set()
+        return reading.read_guests(self._host, self._record, awaited)
 
     def _feel(self) -> None:
         """Whether it is there, and how long it takes to say so."""

@@ -6,26 +6,33 @@ transaction in which the host is still ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Final, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 
+import domains.guest_inventory
 import domains.inventory
+import domains.snapshots.inventory
 import domains.versions
+import hosts.devices
 import hosts.inventory
 import networks.inventory
 import storage.inventory
 from hosts.models import Host
 from hypervisor import isolated
 from hypervisor.errors import HypervisorError, NotFound, Unreachable
+from hypervisor.guest_facts import GuestFacts
 from hypervisor.isolated import Isolated
 from storage.models import Pool
 from watcher.aside import Reading
 
 log = structlog.get_logger(__name__)
+
+# Written down together: it takes a few statements however many they are, and pages need not wait for all.
+GUESTS_AT_ONCE: Final = 16
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -82,10 +89,30 @@ def _keep_definitions(host: Host, hypervisor: Isolated, record: Record, uuids: I
         record(domains.versions.keep, host, documents)
 
 
+def read_snapshots(host: Host, hypervisor: Isolated, record: Record) -> None:
+    """Those of machines that have others than we know: libvirt tells of none that comes or goes."""
+    with _survived("snapshots"):
+        for uuid in record(domains.snapshots.inventory.unread, host, hypervisor.snapshot_outlines()):
+            with suppress(NotFound):
+                record(domains.snapshots.inventory.record, host, uuid, hypervisor.read_snapshots(uuid))
+
+
 def read_networks(host: Host, hypervisor: Isolated, record: Record) -> None:
     """All its networks."""
     with _survived("networks"):
         record(networks.inventory.record_networks, host, hypervisor.list_networks())
+
+
+def read_bridges(host: Host, hypervisor: Isolated, record: Record) -> None:
+    """The bridges of its own system: libvirt tells nothing when one comes or goes."""
+    with _survived("bridges"):
+        record(networks.inventory.record_bridges, host, hypervisor.list_bridges())
+
+
+def read_devices(host: Host, hypervisor: Isolated, record: Record) -> None:
+    """The devices that it could give to machines."""
+    with _survived("devices"):
+        record(hosts.devices.record_devices, host, hypervisor.list_host_devices())
 
 
 def read_storage(host: Host, record: Record, *, refresh: bool) -> Reading:
@@ -101,6 +128,32 @@ def read_storage(host: Host, record: Record, *, refresh: bool) -> Reading:
                 record(storage.inventory.record_pool, host, (yield isolated.fresh_pool(pool.uuid)))
         with _survived("volumes"):
             record(storage.inventory.record_volumes, pool, (yield isolated.volumes(pool.uuid)))
+
+
+def read_guests(host: Host, record: Record, only: Collection[UUID] | None = None) -> Reading:
+    """What the guests of its machines that are on say, and which addresses they have; `only` those, if given.
+
+    One after the other: an agent that is silent keeps the next one waiting for its five seconds, and nobody else.
+    """
+    found: dict[UUID, GuestFacts] = {}
+    for uuid in record(domains.guest_inventory.to_ask, host):
+        if only is not None and uuid not in only:
+            continue
+        try:
+            found[uuid] = yield isolated.guest(uuid)
+        except Unreachable as error:
+            # Of the guests' own connection; whether the host is there is found out on the main one.
+            log.warning("guests not readable", error=error.message)
+            break
+        except HypervisorError as error:
+            log.info("guest not readable", domain=str(uuid), error=error.message)
+        if len(found) >= GUESTS_AT_ONCE:
+            record(domains.guest_inventory.record_guests, host, found)
+            found = {}
+    if found:
+        record(domains.guest_inventory.record_guests, host, found)
+    with suppress(HypervisorError):
+        yield isolated.LEAVE_GUESTS
 
 
 def _pools_of(host: Host) -> list[Pool]:

@@ -14,17 +14,4 @@ class Migration(migrations.Migration):
             name="pluggable",
             field=models.JSONField(default=list),
         ),
-        migrations.AddField(
-            model_name="domaindisk",
-            name="present",
-            field=models.CharField(
-                choices=[
-                    ("both", "Plugged in"),
-                    ("now", "Until the next stop"),
-                    ("next", "After the next start"),
-                ],
-                default="both",
-                max_length=8,
-            ),
-        ),
     ]
