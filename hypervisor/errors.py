@@ -160,8 +160,11 @@ def _translated(error: libvirt.libvirtError, *, effect: bool) -> HypervisorError
         kind = _BY_ERRNO.get(error.get_int1() or 0, HypervisorError)
     else:
         kind = _BY_CODE.get(code or 0, HypervisorError)
-    # Whatever breaks on the way to the daemon comes from this domain, and much of it as an "internal error".
+    # Whatever breaks on the way to the daemon comes from this domain, and much of it as an "internal error". So does
+    # the answer of an older daemon to a question that it does not know: that one is no support.
     lost = domain == libvirt.VIR_FROM_RPC or kind is Unreachable
-    if lost and kind is not AccessDenied:
+    if lost and kind not in (AccessDenied, Unsupported):
         kind = OutcomeUnknown if effect else Unreachable
+    if domain == libvirt.VIR_FROM_RPC and kind is Unsupported:
+        message = f"The host's libvirt is too old for this ({message})."
     return kind(message, code=code, domain=domain)

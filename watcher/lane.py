@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError
 from hosts import connections
 from hosts.inventory import SameMachine, note, record_blocked, record_lost
 from hosts.models import Host
-from hypervisor.errors import AccessDenied, HypervisorError, Unreachable
+from hypervisor.errors import AccessDenied, HypervisorError, Unreachable, Unsupported
 from watcher.backoff import Backoff, jittered
 from watcher.claims import ClaimLost, Claims, Held
 from watcher.following import SLOWEST_LINE_S, Following
@@ -113,7 +113,7 @@ class Lane:
         began = time.monotonic()
         try:
             self._connect_and_follow()
-        except (AccessDenied, SameMachine) as error:
+        except (AccessDenied, SameMachine, Unsupported) as error:
             self._tell(record_blocked, str(error))
             return jittered(BLOCKED_S)
         except HypervisorError as error:

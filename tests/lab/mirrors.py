@@ -27,11 +27,11 @@ from tests.lab.namespace import LabError, wait_until
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 # A message is its length, six words and a body (https://libvirt.org/kbase/internals/rpc.html).
-_HEADER: Final = struct.Struct("!IIIiIii")
+HEADER: Final = struct.Struct("!IIIiIii")
 _LONGEST: Final = 32 * 1024 * 1024
-_REMOTE: Final = 0x20008086
-_CALL, _REPLY = 0, 1
-_OK: Final = 0
+REMOTE: Final = 0x20008086
+CALL, REPLY = 0, 1
+OK: Final = 0
 # virConnectGetAllDomainStats asks each QEMU: what was answered to one mirror is good for the others for a while.
 _STATS: Final = 344
 _STATS_KEPT_S: Final = 4.0
@@ -114,13 +114,13 @@ class _Call:
     async def questions(
         self, client: asyncio.StreamReader, host: asyncio.StreamWriter, back: asyncio.StreamWriter
     ) -> None:
-        while message := await _message(client):
-            _, program, version, procedure, kind, serial, _ = _HEADER.unpack_from(message)
-            body = message[_HEADER.size :]
-            if (program, procedure, kind) == (_REMOTE, _STATS, _CALL):
+        while message := await read_message(client):
+            _, program, version, procedure, kind, serial, _ = HEADER.unpack_from(message)
+            body = message[HEADER.size :]
+            if (program, procedure, kind) == (REMOTE, _STATS, CALL):
                 if known := self._answers.fresh(body):
-                    header = _HEADER.pack(
-                        _HEADER.size + len(known), program, version, procedure, _REPLY, serial, _OK
+                    header = HEADER.pack(
+                        HEADER.size + len(known), program, version, procedure, REPLY, serial, OK
                     )
                     back.write(header + self._names.mirrored(known))
                     continue
@@ -129,10 +129,10 @@ class _Call:
             await host.drain()
 
     async def answers(self, host: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        while message := await _message(host):
-            *_, kind, serial, status = _HEADER.unpack_from(message)
-            if kind == _REPLY and (question := self._asked.pop(serial, None)) and status == _OK:
-                self._answers.known[question] = time.monotonic(), message[_HEADER.size :]
+        while message := await read_message(host):
+            *_, kind, serial, status = HEADER.unpack_from(message)
+            if kind == REPLY and (question := self._asked.pop(serial, None)) and status == OK:
+                self._answers.known[question] = time.monotonic(), message[HEADER.size :]
             client.write(self._names.mirrored(message))
             await client.drain()
 
@@ -172,12 +172,12 @@ async def _relay(
         back.close()
 
 
-async def _message(reader: asyncio.StreamReader) -> bytes:
+async def read_message(reader: asyncio.StreamReader) -> bytes:
     """The next one; blank at the end."""
     try:
         length = await reader.readexactly(4)
         size = int.from_bytes(length)
-        if not _HEADER.size <= size <= _LONGEST:
+        if not HEADER.size <= size <= _LONGEST:
             return b""
         return length + await reader.readexactly(size - 4)
     except (asyncio.IncompleteReadError, ConnectionError):
