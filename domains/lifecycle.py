@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accounts.permissions import Verb
+from domains.device_rules import DEVICE_RULES
 from domains.disk_rules import DISK_RULES
 from domains.models import Domain, DomainState
 from domains.option_rules import OPTION_RULES
@@ -297,6 +298,7 @@ RULES: dict[str, Rule] = {
         icon="key",
         states=frozenset({_S.RUNNING}),
     ),
+    **DEVICE_RULES,
     **DISK_RULES,
     **OPTION_RULES,
 }

@@ -9,7 +9,7 @@ from uuid import UUID
 from accounts.models import User
 from accounts.permissions import Verb
 from audit.models import Entry
-from domains import gauges
+from domains import gauges, options
 from domains.lifecycle import refusal
 from domains.models import Domain, DomainDisk
 from domains.power import RULES, PowerVerb
@@ -95,6 +95,7 @@ def header(user: User, domain: Domain) -> dict[str, Any]:
     ]
     return plain(user, domain) | {
         "buttons": [choice for choice in choices if choice.verb in BUTTONS and not choice.why],
+        "waiting": len(options.pending(domain)),
         "menu": [choice for choice in choices if not (choice.why and choice.rule.rare)],
     }
 

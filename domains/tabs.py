@@ -31,6 +31,9 @@ class Shown:
 TABS = (
     Tab("overview", "Overview", "domains:detail"),
     Tab("hardware", "Hardware", "domains:hardware"),
+    Tab("options", "Options", "domains:options"),
+    Tab("snapshots", "Snapshots", "domains:snapshots"),
+    Tab("definition", "Definition", "domains:definition", needs="may_read_definition"),
 )
 
 

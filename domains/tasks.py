@@ -11,7 +11,7 @@ from celery import shared_task
 from PIL import Image
 
 from core.events import publish
-from domains import asked, screens
+from domains import asked, running, screens
 from domains.models import Domain
 from domains.moving import Move
 from domains.preflight import blocker
@@ -19,6 +19,7 @@ from domains.procedures import asking, crossing
 from hosts.connections import borrow
 from hosts.models import Host
 from hypervisor.errors import HypervisorError
+from hypervisor.xml.secrets import Secrets
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,21 @@ def preflight(question: str, domain_uuid: str, target_uuid: str, *, shared: list
         findings = [blocker(f"The hosts could not be asked: {error.message}")]
     asked.answer(UUID(question), findings)
     publish("preflight", question)
+
+
+@shared_task(name=running.TASK, acks_late=False, time_limit=LIMIT_S)
+def read_running(domain_uuid: str) -> None:
+    """Read the document of a machine's run for who looks; its secrets stay here."""
+    domain = Domain.objects.present().select_related("host").filter(uuid=UUID(domain_uuid)).first()
+    if domain is None:
+        return
+    try:
+        with borrow(domain.host) as hypervisor:
+            xml = hypervisor.read_document(domain.uuid).live_xml
+    except HypervisorError as error:
+        running.keep(domain, "", refused=error.message)
+    else:
+        running.keep(domain, Secrets().hide(xml) if xml else "", refused="" if xml else "It is off by now.")
 
 
 def _small(png: bytes) -> bytes:

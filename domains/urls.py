@@ -2,7 +2,7 @@ from django.urls import URLPattern, path
 
 from domains.views.bulk import bulk
 from domains.views.copies import clone, rename, template, untemplate
-from domains.views.create import form, new
+from domains.views.create import form, new, templates
 from domains.views.define import bring_back_version, define, discard_draft, draft
 from domains.views.definition import accept_change, definition, running_definition, version
 from domains.views.delete import delete, protect, unprotect
@@ -11,8 +11,18 @@ from domains.views.drain import bring_back, drain
 from domains.views.hardware import hardware
 from domains.views.list import machines
 from domains.views.migrate import migrate, move_form
+from domains.views.options import assign, change, options, start_from
 from domains.views.power import power
 from domains.views.screen import screen
+from domains.views.snapshots import (
+    delete_snapshot,
+    revert_snapshot,
+    schedule_snapshots,
+    snapshot,
+    snapshots,
+    take_snapshot,
+    unschedule_snapshots,
+)
 from domains.views.trash import drop, purge, restore, trash
 
 app_name = "domains"
@@ -21,6 +31,7 @@ urlpatterns: list[URLPattern] = [
     path("", machines, name="list"),
     path("new/", new, name="new"),
     path("new/form/", form, name="form"),
+    path("new/from-template/", templates, name="templates"),
     path("on/<uuid:uuid>/drain/", drain, name="drain"),
     path("on/<uuid:uuid>/bring-back/", bring_back, name="bring_back"),
     path("trash/", trash, name="trash"),
@@ -35,16 +46,33 @@ urlpatterns: list[URLPattern] = [
     path("<uuid:uuid>/definition/running/", running_definition, name="running_definition"),
     path("<uuid:uuid>/definition/accept/", accept_change, name="accept_change"),
     path("<uuid:uuid>/definition/edit/", define, name="define"),
-    path("<uuid:uuid>/definition/drafts/<uuid:key>/", draft, name="draft"),
-    path("<uuid:uuid>/definition/drafts/<uuid:key>/discard/", discard_draft, name="discard_draft"),
+    path("<uuid:uuid>/definition/drafts/<uuid:draft_uuid>/", draft, name="draft"),
+    path("<uuid:uuid>/definition/drafts/<uuid:draft_uuid>/discard/", discard_draft, name="discard_draft"),
     path("<uuid:uuid>/definition/<int:number>/", version, name="version"),
     path("<uuid:uuid>/definition/<int:number>/bring-back/", bring_back_version, name="bring_back_version"),
+    path("<uuid:uuid>/snapshots/", snapshots, name="snapshots"),
+    path("<uuid:uuid>/snapshots/take/", take_snapshot, name="take_snapshot"),
+    path("<uuid:uuid>/snapshots/rule/", schedule_snapshots, name="schedule_snapshots"),
+    path("<uuid:uuid>/snapshots/rule/clear/", unschedule_snapshots, name="unschedule_snapshots"),
+    path("<uuid:uuid>/snapshots/<uuid:snapshot_uuid>/", snapshot, name="snapshot"),
+    path("<uuid:uuid>/snapshots/<uuid:snapshot_uuid>/revert/", revert_snapshot, name="revert_snapshot"),
+    path("<uuid:uuid>/snapshots/<uuid:snapshot_uuid>/delete/", delete_snapshot, name="delete_snapshot"),
+    path(
+        "<uuid:uuid>/snapshots/<uuid:snapshot_uuid>/delete/all/",
+        delete_snapshot,
+        {"children": True},
+        name="delete_snapshots",
+    ),
     path("<uuid:uuid>/screen/", screen, name="screen"),
     path("<uuid:uuid>/power/<slug:verb>/", power, name="power"),
     path("<uuid:uuid>/clone/", clone, name="clone"),
     path("<uuid:uuid>/rename/", rename, name="rename"),
     path("<uuid:uuid>/template/", template, name="template"),
     path("<uuid:uuid>/template/back/", untemplate, name="untemplate"),
+    path("<uuid:uuid>/options/", options, name="options"),
+    path("<uuid:uuid>/options/owner/", assign, name="assign"),
+    path("<uuid:uuid>/options/start-from/", start_from, name="start_from"),
+    path("<uuid:uuid>/options/<slug:group>/", change, name="change"),
     path("<uuid:uuid>/delete/", delete, name="delete"),
     path("<uuid:uuid>/protect/", protect, name="protect"),
     path("<uuid:uuid>/unprotect/", unprotect, name="unprotect"),

@@ -12,13 +12,14 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import ApiToken
-from domains.models import Domain, DomainState, Trashed
+from domains.models import Domain, DomainDraft, DomainState, Snapshot, SnapshotSchedule, Trashed
 from hosts.models import Host
 from networks.models import Network
 from operations.models import Operation, OperationState
 from storage.models import Pool, Upload, Volume
 from tests import routes
 from tests.conftest import Cast
+from tests.domains.history import changed_beside, draft_of
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Stage:
     domain: Domain
     operation: Operation
     token: ApiToken
+    draft: DomainDraft
+    snapshot: Snapshot
 
     def value(self, where: str, parameter: str) -> Any:
         """What stands in an address for `parameter`; `where` is a page's name or a REST path."""
         things: dict[str, Any] = {
-            r"host|domains:(drain|bring_back)": self.host.uuid,
+            r"host|domains:(drain|bring_back)$": self.host.uuid,
             r"storage:(pool|new_volume|refresh)|/pools/": self.pool.uuid,
             r"storage:.*upload|/uploads": self.upload.uuid,
             r"storage:.*volume|/volumes": self.volume.uuid,
@@ -51,8 +54,16 @@ class Stage:
         }
         if parameter == "verb":
             return "start"
+        if parameter == "group":
+            return "clock"
         if parameter == "key":
             return "name"
+        if parameter in ("number", "other"):
+            return 1
+        if parameter == "snapshot_uuid":
+            return self.snapshot.uuid
+        if parameter == "draft_uuid":
+            return self.draft.uuid
         if parameter in ("member", "person_id"):
             return self.cast.member.pk
         return next(key for pattern, key in things.items() if re.search(pattern, where))
@@ -81,7 +92,7 @@ class Stage:
             r"uploads": self.cast.operator.pk,
             r"preflight": self.domain.uuid,
             r"pool": self.pool.uuid,
-            r"domain-.*|console-.*|screen": self.domain.uuid,
+            r"domain-.*|console-.*|screen|running-definition": self.domain.uuid,
         }
         return str(next(key for pattern, key in keys.items() if re.fullmatch(pattern, kind)))
 
@@ -95,6 +106,8 @@ def stage(cast: Cast, host: Host) -> Stage:
     domain = Domain.objects.create(
         host=host, name="web1", owner=cast.lead, team=cast.team, state=DomainState.OFF, has_screen=True
     )
+    changed_beside(domain)
+    SnapshotSchedule.objects.create(domain=domain, actor=cast.lead, next_at=timezone.now())
     Trashed.objects.create(domain=domain, host=host, since=timezone.now(), until=timezone.now())
     return Stage(
         cast=cast,
@@ -115,4 +128,6 @@ def stage(cast: Cast, host: Host) -> Stage:
             state=OperationState.RUNNING,
         ),
         token=ApiToken.objects.create(user=cast.operator, name="program", digest="0" * 64),
+        draft=draft_of(domain, cast.superuser),
+        snapshot=Snapshot.objects.create(domain=domain, name="before", current=True),
     )

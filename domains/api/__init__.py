@@ -1,6 +1,19 @@
 """REST for virtual machines. Each module adds its calls to one router; what empties hosts is on that of `hosts.api`."""
 
-from domains.api import act, bulk, copies, create, drain, migrate, read, trash
+from domains.api import act, bulk, copies, create, definition, drain, migrate, options, read, snapshots, trash
 from domains.api.common import router
 
-__all__ = ["act", "bulk", "copies", "create", "drain", "migrate", "read", "router", "trash"]
+__all__ = [
+    "act",
+    "bulk",
+    "copies",
+    "create",
+    "definition",
+    "drain",
+    "migrate",
+    "options",
+    "read",
+    "router",
+    "snapshots",
+    "trash",
+]

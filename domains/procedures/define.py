@@ -1,0 +1,96 @@
+"""Defining a machine anew, where nobody else did meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+from accounts.permissions import Verb
+from core.errors import Conflict
+from domains import drafts
+from domains.models import DomainDraft
+from domains.procedures.steps import domain_on_host, host_of, refresh
+from hypervisor.errors import Changed, Unreachable
+from hypervisor.xml.leaves import carries
+from hypervisor.xml.parse import document_sha
+from operations.procedures import Step, procedure, settled
+from operations.run import Run
+
+# Kept before the definition is touched: what differs later may then be our own doing.
+_BEGUN: Final = "begun"
+
+
+class Define(Step):
+    """libvirt says neither who defined a domain nor what for: after a crash only its document can tell."""
+
+    title = "Change the definition"
+
+    def probe(self, run: Run) -> bool:
+        """Whether all that the draft changes is so already, by an attempt of before."""
+        if not run.params.get(_BEGUN):
+            return False
+        found = _draft(run)
+        with domain_on_host(run.params) as (hypervisor, uuid):
+            now = hypervisor.read_definition(uuid)
+        if document_sha(now) == found.base.sha or not carries(found.base.xml, found.xml, now):
+            return False
+        refresh(run.params)
+        return True
+
+    def do(self, run: Run) -> None:
+        """Define it. Raises Conflict where the draft's base is not in force any more, or it is objected to by now."""
+        found = _draft(run)
+        wanted = found.xml
+        new = [
+            one.text
+            for one in drafts.objected(host_of(run.params), found.base.xml, wanted)
+            if one.final or one.key not in found.ticked
+        ]
+        if new:
+            raise Conflict(f"It is objected to by now: {' '.join(new)}", fix="Look at the draft again.")
+        with domain_on_host(run.params) as (hypervisor, uuid):
+            run.keep(**{_BEGUN: True})
+            try:
+                hypervisor.redefine(uuid, lambda _: wanted, expected_sha=found.base.sha)
+            except Changed as error:
+                raise Conflict(error.message, fix="Begin again from the one that is in force now.") from error
+        with suppress(Unreachable):  # it was done; the watcher sees it as well
+            refresh(run.params)
+
+    def undo(self, run: Run) -> None:
+        """Define it as it was, where the change is there."""
+        if not run.params.get(_BEGUN):
+            return
+        found = _draft(run)
+        before = found.base.xml
+        with domain_on_host(run.params) as (hypervisor, uuid):
+            now = hypervisor.read_definition(uuid)
+            if document_sha(now) != found.base.sha and carries(before, found.xml, now):
+                hypervisor.redefine(uuid, lambda _: before, expected_sha=document_sha(now))
+                refresh(run.params)
+
+
+def _draft(run: Run) -> DomainDraft:
+    found = (
+        DomainDraft.objects.select_related("base", "domain__host")
+        .filter(pk=UUID(run.params["draft"]))
+        .first()
+    )
+    if found is None:
+        raise Conflict("The draft is gone.", fix="Write it anew.")
+    return found
+
+
+@procedure("domain.define", verb=Verb.DOMAIN_DEFINE)
+def define(params: dict[str, Any]) -> Sequence[Step]:
+    """One effect, and nothing to prepare."""
+    return [Define()]
+
+
+@settled("domain.define")
+def forget_draft(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
+    """What was applied is a version now; what failed waits for its author to go on."""
+    if succeeded:
+        DomainDraft.objects.filter(pk=UUID(run.params["draft"])).delete()
