@@ -11,7 +11,7 @@ from accounts.models import User
 from domains import machine
 from domains import running as run
 from domains.colouring import coloured
-from domains.models import Domain, DomainDraft, DomainVersion, Origin
+from domains.models import Domain, DomainDraft, DomainVersion
 from domains.versions import latest
 from hypervisor.xml.secrets import Secrets
 
@@ -36,13 +36,6 @@ def text(xml: str) -> Text:
 def history(domain: Domain) -> Any:
     """All versions, newest first, without their documents."""
     return domain.versions.select_related("author").defer("sealed")
-
-
-def drift(user: User, domain: Domain) -> dict[str, Any]:
-    """What `domains/_drift.html` shows: the last change, if it came from beside the panel and waits for a word."""
-    newest = history(domain).first() if getattr(domain, "may_edit", False) else None
-    beside = newest is not None and newest.origin == Origin.BESIDE and newest.accepted_at is None
-    return machine.plain(user, domain) | {"drift": newest if beside else None}
 
 
 def shown(user: User, domain: Domain) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _machine(user: User, key: str) -> Domain | None:
 _piece("domain-row", "_row.html", machine.usage)
 _piece("domain-name", "_name.html", machine.plain)
 _piece("domain-state", "_state.html", machine.header, gone="_gone.html")
-_piece("domain-drift", "_drift.html", definitions.drift)
+_piece("domain-drift", "_drift.html", machine.plain)
 _piece("domain-usage", "_usage.html", machine.usage)
 _piece("domain-facts", "_facts.html", machine.facts)
 _piece("domain-disks", "_disks.html", machine.disks)

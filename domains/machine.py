@@ -14,6 +14,7 @@ from domains.lifecycle import refusal
 from domains.models import Domain, DomainDisk
 from domains.power import RULES, PowerVerb
 from domains.rule import Rule
+from domains.versions import with_drift
 from operations.listing import Wanted as Operations
 from operations.models import Operation, OperationState
 from storage.models import Volume
@@ -53,7 +54,8 @@ def find(user: User, uuid: UUID | str) -> Domain | None:
     machines = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).defer("trashed__definition")
     machines = machines.select_related("host", "team", "owner", "guest", "trashed")
     found: Domain | None = (
-        machines.with_rights(
+        with_drift(machines)
+        .with_rights(
             user,
             may_power=Verb.DOMAIN_POWER,
             may_console=Verb.DOMAIN_CONSOLE,

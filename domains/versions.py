@@ -13,13 +13,13 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Now
 
 from accounts.permissions import Verb
 from core.events import publish
 from domains.lifecycle import RULES
-from domains.models import Domain, DomainState, DomainVersion, Origin
+from domains.models import Domain, DomainQuerySet, DomainState, DomainVersion, Origin
 from hosts.models import Host
 from hypervisor.xml.differences import differences
 from hypervisor.xml.parse import document_sha
@@ -42,6 +42,19 @@ def latest(domain: Domain) -> DomainVersion | None:
     """The definition in force, as far as it was seen; None where none was read yet."""
     newest: DomainVersion | None = domain.versions.select_related("author", "domain__host").first()
     return newest
+
+
+def with_drift(domains: DomainQuerySet) -> DomainQuerySet:
+    """Each with `drift_at`, when its last change came from beside the panel and nobody let it stand, else None.
+
+    `version_number` is that of its newest version. Costs no query.
+    """
+    waits = Case(When(origin=Origin.BESIDE, accepted_at=None, then=F("at")))
+    newest = DomainVersion.objects.filter(domain=OuterRef("pk")).order_by("-number").annotate(waits=waits)
+    told: DomainQuerySet = domains.annotate(
+        drift_at=Subquery(newest.values("waits")[:1]), version_number=Subquery(newest.values("number")[:1])
+    )
+    return told
 
 
 def unkept(host: Host) -> list[UUID]:

@@ -11,7 +11,7 @@ from django.shortcuts import render
 
 from accounts.models import User
 from core.http import signed_in
-from domains import definitions, machine, tabs
+from domains import machine, tabs
 from domains.models import Domain
 
 Context = Callable[[User, Domain], dict[str, Any]]
@@ -38,7 +38,7 @@ def show(
     user = signed_in(request)
     if machine.is_gone(domain):
         return render(request, "domains/gone.html", machine.activity(user, domain), status=410)
-    context = machine.header(user, domain) | definitions.drift(user, domain) | {"tabs": tabs.of(domain, key)}
+    context = machine.header(user, domain) | {"tabs": tabs.of(domain, key)}
     for piece in contexts:
         context |= piece(user, domain)
     return render(request, template, context | more, status=status)
