@@ -41,7 +41,7 @@ _EVENTS: Final[dict[str, type[events.Event]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[Value]):
-    """A call, for `ask_later`, and the type of what it gives; `about` is the pool or domain that it asks for, if any."""
+    """A call, for `ask_later`, and the type of what it gives; `about` is the pool or domain that it asks for."""
 
     name: str
     kind: Any

@@ -9,7 +9,7 @@ import os
 import queue
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, Final, get_type_hints
 from uuid import UUID
@@ -125,12 +125,14 @@ class _Child:
             return None
         part, call = CALLS[name]
         kinds = _kinds(name)
-        hypervisor = self._hypervisor
-        if part == STORAGE:
-            hypervisor = self._storage or hypervisor
-        elif part == GUESTS:
-            hypervisor = self._with_guests()
-        return call(hypervisor, *(wire.load(kind, one) for kind, one in zip(kinds, arguments, strict=True)))
+        loaded: Iterator[Any] = (wire.load(kind, one) for kind, one in zip(kinds, arguments, strict=True))
+        return call(self._serving(part), *loaded)
+
+    def _serving(self, part: str) -> Hypervisor | None:
+        """The connection for this part's calls."""
+        if part == GUESTS:
+            return self._with_guests()
+        return (self._storage or self._hypervisor) if part == STORAGE else self._hypervisor
 
     def _set_storage_apart(self) -> None:
         """Leave the connection, on which a call hangs, to storage, and make another for the rest.
