@@ -18,6 +18,7 @@ class Verb(StrEnum):
     # To read and to write the definition itself, which speaks of the host: its paths, networks and devices.
     DOMAIN_DEFINITION = "domain.definition.view"
     DOMAIN_DEFINE = "domain.define"
+    DOMAIN_ASSIGN = "domain.assign"
     DOMAIN_DELETE = "domain.delete"
     DOMAIN_MIGRATE = "domain.migrate"
     HOST_VIEW = "host.view"

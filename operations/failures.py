@@ -10,6 +10,7 @@ from core.errors import PanelError, Unavailable
 from hypervisor.errors import (
     AccessDenied,
     Busy,
+    Changed,
     HypervisorError,
     NoSpace,
     OutcomeUnknown,
@@ -20,6 +21,7 @@ from hypervisor.errors import (
 log = structlog.get_logger(__name__)
 
 FIXES: dict[type[HypervisorError], str] = {
+    Changed: "Look at what is there now, and ask again.",
     Unreachable: "Check that the host is up and that libvirtd runs on it.",
     Busy: "Something else works on it. Try again in a moment.",
     NoSpace: "Free some space in the pool, or choose another one.",

@@ -87,10 +87,22 @@ function refresh(piece) {
   piece.dispatchEvent(new CustomEvent("live-refresh", { bubbles: false }));
 }
 
-// A menu that is open, or a field in use, is not pulled away from under the person's hands.
+// A menu that is open, a field in use or a form half filled is not pulled away from under the person's hands.
 function inUse(piece) {
-  if (piece.querySelector(".dropdown-menu.show, dialog[open]")) return true;
+  if (piece.querySelector(".dropdown-menu.show, dialog[open], form[data-changed]")) return true;
+  if ([...piece.querySelectorAll("form input, form textarea, form option")].some(typed)) return true;
   return piece.contains(document.activeElement) && document.activeElement.matches("input:not([data-pick]), textarea, select");
+}
+
+// Whether it holds something else than the page gave it: half of a form that is not sent yet.
+function typed(field) {
+  if (field.type === "hidden") return false;
+  if (field.matches("option")) {
+    const given = field.parentElement.querySelector("option[selected]");
+    return given !== null && field.selected !== field.defaultSelected;
+  }
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  return field.value !== field.defaultValue;
 }
 
 function replace(piece, html) {

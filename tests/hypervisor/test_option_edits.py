@@ -14,7 +14,7 @@ from lxml import etree
 from hypervisor.errors import HypervisorError, Invalid, NotFound, Unsupported
 from hypervisor.facts import DomainFacts, OptionFacts
 from hypervisor.xml import build, edit_label, edit_size, edit_start
-from hypervisor.xml.elements import MARKER_TAG, document, serialize
+from hypervisor.xml.elements import MARKER_TAG, Element, document, serialize
 from hypervisor.xml.options import option_facts
 from tests.hypervisor import corpus
 from tests.hypervisor.specimens import INSTALLING, UEFI
@@ -40,11 +40,14 @@ def shape(xml: str, *, without: tuple[str, ...]) -> list[str]:
                 found.attrib.pop(attribute, None)
             elif parent is not None:
                 parent.remove(found)
-    return [
-        f"{node.getroottree().getpath(node) if isinstance(node.tag, str) else node.tag}"
-        f" {sorted(node.attrib.items()) if isinstance(node.tag, str) else ''} {(node.text or '').strip()}"
-        for node in root.iter()
-    ]
+    return [_line(node) for node in root.iter()]
+
+
+def _line(node: Element) -> str:
+    if not isinstance(node.tag, str):  # a comment
+        return (node.text or "").strip()
+    attributes = sorted((str(name), str(value)) for name, value in node.attrib.items())
+    return f"{node.getroottree().getpath(node)} {attributes} {(node.text or '').strip()}"
 
 
 # An edit that changes something nearly everywhere, and what of the document is its own to change.

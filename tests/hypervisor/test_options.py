@@ -52,8 +52,12 @@ class TestWhileItRuns:
             host.set_live_memory(roomy, 1024)
 
     def test_labels_are_those_of_the_definition(self, host: Hypervisor, roomy: UUID) -> None:
-        words = {"title": "A <b>", "description": "two\nlines & more", "tags": ["x", "<y>"]}
-        host.redefine(roomy, lambda xml: edit_label.set_labels(xml, **words))
+        host.redefine(
+            roomy,
+            lambda xml: edit_label.set_labels(
+                xml, title="A <b>", description="two\nlines & more", tags=["x", "<y>"]
+            ),
+        )
         host.show_labels(roomy)
 
         facts = host.read_domain(roomy)
