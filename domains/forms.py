@@ -13,9 +13,11 @@ from django.db import models
 from accounts.models import Team, User
 from accounts.permissions import Verb
 from core.errors import InvalidInput
+from core.units import GIB, human_bytes
 from domains.actions.create import MAX_DISK_GIB, MIN_MEMORY_MIB, problems
 from domains.actions.place import nowhere, ranking
 from domains.candidates import twins
+from domains.images import free_disks
 from domains.names import NAME_RULE
 from domains.wishes import Anywhere, NewDomain, Wish
 from hosts.models import Host, HostState
@@ -24,6 +26,8 @@ from storage.models import Pool, Volume, VolumeKind
 
 DISK_FORMATS = [("qcow2", "qcow2 – grows with use"), ("raw", "raw – all space is set aside now")]
 FIRMWARES = [("bios", "BIOS"), ("uefi", "UEFI")]
+# What a new machine begins with, and what that is called on the page. Templates have a form of their own.
+SOURCES = {"iso": "Install from ISO", "image": "From a disk image", "disk": "From an existing disk"}
 DEFAULT_MEMORY_MIB = 2048
 DEFAULT_DISK_GIB = 5
 USUAL = "default"
@@ -36,8 +40,15 @@ def usable_hosts(user: User) -> list[Host]:
 
 
 class NewDomainForm(forms.Form):
-    """Choices depend on the host; with one host there is nothing to choose, on any host names count."""
+    """Choices depend on the host; with one host there is nothing to choose, on any host names count.
 
+    `source` is one of SOURCES. A disk lies on one host, so with another source than "iso" it says where.
+    """
+
+    source = forms.ChoiceField(choices=list(SOURCES.items()), widget=forms.HiddenInput, required=False)
+    image = forms.ModelChoiceField(
+        Volume.objects.none(), to_field_name="uuid", empty_label=None, label="Disk image"
+    )
     name = forms.CharField(max_length=300, help_text=NAME_RULE)
     host = forms.ModelChoiceField(Host.objects.none(), to_field_name="uuid", empty_label=None)
     iso = forms.ModelChoiceField(
@@ -70,13 +81,30 @@ class NewDomainForm(forms.Form):
     start = forms.BooleanField(required=False, initial=True, label="Start it when it is ready")
     key = forms.UUIDField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, user: User, hosts: list[Host], host: Host | None, **kwargs: Any) -> None:
-        """`hosts` are the usable ones; without a `host` out of them the machine may run on any."""
+    def __init__(
+        self,
+        *args: Any,
+        user: User,
+        hosts: list[Host],
+        host: Host | None,
+        source: str = "iso",
+        image: Volume | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """`hosts` are the usable ones; without a `host` out of them the machine may run on any.
+
+        `image` is the disk that was chosen, the first there is without a choice; its host is the `host` then.
+        """
         super().__init__(*args, **kwargs)
-        self.chosen_host = host
+        self.from_disk = source != "iso"
+        self.as_it_is = source == "disk"
+        self.chosen_image = image
+        self.chosen_host = image.pool.host if image is not None else host
+        host = self.chosen_host
         self.hosts = hosts
         self._user = user
         among = hosts if host is None else [host]
+        self._choose_source(source)
         self._choose_host()
         self._choose_pool()
         networks = Network.objects.permitted(user, Verb.NETWORK_VIEW).present()
@@ -89,7 +117,26 @@ class NewDomainForm(forms.Form):
         if not any(one.uefi for one in among):
             self.fields["firmware"].choices = FIRMWARES[:1]  # type: ignore[attr-defined]
 
+    def _choose_source(self, source: str) -> None:
+        self.initial["source"] = source
+        if not self.from_disk:
+            del self.fields["image"]
+            return
+        gone = ("host", "disk_gib", "disk_format", "pool") if self.as_it_is else ("host",)
+        for name in gone:
+            del self.fields[name]
+        disks = free_disks(self._user, self.hosts, as_it_is=self.as_it_is)
+        self.no_disks = not disks
+        self.fields["image"].label = "Disk" if self.as_it_is else "Disk image"
+        one = len({disk.pool.host_id for disk in disks}) <= 1
+        self._choose("image", Volume, disks, self.chosen_image, words=lambda disk: _told(disk, one=one))
+        if self.chosen_image is not None and not self.as_it_is:
+            least = -(-self.chosen_image.capacity_bytes // GIB)
+            self.initial["disk_gib"] = max(least, _whole(self.initial.get("disk_gib")))
+
     def _choose_host(self) -> None:
+        if "host" not in self.fields:
+            return
         if len(self.hosts) > 1:
             self.fields["host"].required = False
             self.fields["host"].empty_label = "Anywhere"  # type: ignore[attr-defined]
@@ -97,8 +144,8 @@ class NewDomainForm(forms.Form):
 
     def _choose_pool(self) -> None:
         """On any host the pool is chosen with the host."""
-        if self.chosen_host is None:
-            del self.fields["pool"]
+        if self.chosen_host is None or "pool" not in self.fields:
+            self.fields.pop("pool", None)
             return
         pools = Pool.objects.permitted(self._user, Verb.STORAGE_VIEW).present()
         by_name = {pool.name: pool for pool in pools.filter(host=self.chosen_host, state="running")}
@@ -126,6 +173,9 @@ class NewDomainForm(forms.Form):
             alone = self.chosen_host is None and len(copies[row.sha256 or str(row.uuid)]) == 1
             return f"{row} (only on {row.pool.host.name})" if alone else str(row)
 
+        if self.from_disk:
+            del self.fields["iso"]
+            return
         self._keep("iso", Volume, lambda old: twins(old).filter(pk__in=[row.pk for row in among]).first())
         self._choose("iso", Volume, among, words=words)
 
@@ -171,12 +221,35 @@ class NewDomainForm(forms.Form):
 
     def to_new(self) -> NewDomain | Anywhere:
         """What was asked for."""
-        plain = {field.name: self.cleaned_data[field.name] for field in fields(Wish)}
-        host, network = self.cleaned_data["host"], self.cleaned_data["network"]
+        plain: dict[str, Any] = {field.name: self.cleaned_data.get(field.name) for field in fields(Wish)}
+        host, network = self.cleaned_data.get("host"), self.cleaned_data["network"]
+        image = self.cleaned_data.get("image")
+        if image is not None:
+            plain |= {"disk_gib": plain["disk_gib"] or 1, "disk_format": plain["disk_format"] or "qcow2"}
+            pool = image.pool if self.as_it_is else self.cleaned_data["pool"]
+            return NewDomain(
+                **plain,
+                host=image.pool.host,
+                pool=pool,
+                network=network,
+                image=image,
+                as_it_is=self.as_it_is,
+            )
         if host is not None:
             return NewDomain(**plain, host=host, pool=self.cleaned_data["pool"], network=network)
         labels = frozenset(self.cleaned_data["labels"])
         return Anywhere(**plain, network=network.name if network else "", labels=labels)
+
+
+def _told(disk: Volume, *, one: bool) -> str:
+    where = "" if one else f", on {disk.pool.host.name}"
+    return f"{disk} ({human_bytes(disk.capacity_bytes)}, {disk.format}{where})"
+
+
+def _whole(typed: Any) -> int:
+    """What was typed as a number; 0 for what is none."""
+    text = str(typed or "")
+    return int(text) if text.isdecimal() and len(text) < 7 else 0
 
 
 def _unplaced(new: Anywhere) -> list[InvalidInput]:

@@ -9,7 +9,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that was chosen before the first effect; kept in the operation's params, free of secrets."""
+    """Everything that was chosen before the first effect; kept in the operation's params, free of secrets.
+
+    `disk` is made anew, with the content of `image` where there is one; it is there already where it stays `as_it_is`.
+    """
 
     host: UUID
     domain: UUID
@@ -20,6 +23,8 @@ class Plan:
     firmware: str
     disk: UUID
     iso: UUID | None
+    image: UUID | None
+    as_it_is: bool
     network: str | None
     mac: str
     start: bool
@@ -33,5 +38,5 @@ class Plan:
     def from_params(cls, params: dict[str, Any]) -> Self:
         """What `to_params` wrote."""
         ids = {name: UUID(params[name]) for name in ("host", "domain", "disk")}
-        iso = UUID(params["iso"]) if params["iso"] else None
-        return cls(**{**params, **ids, "iso": iso})
+        maybe = {name: UUID(params[name]) if params[name] else None for name in ("iso", "image")}
+        return cls(**{**params, **ids, **maybe})

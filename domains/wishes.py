@@ -29,11 +29,17 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDomain(Wish):
-    """On this host, with its disk in this pool of it, and plugged into this network of it."""
+    """On this host, with its disk in this pool of it, and plugged into this network of it.
+
+    `image` is a disk of this host that its own begins with: a copy of it, or, with `as_it_is`, that disk itself. Then
+    `pool`, `disk_gib` and `disk_format` count for nothing.
+    """
 
     host: Host
     pool: Pool
     network: Network | None = None
+    image: Volume | None = None
+    as_it_is: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,5 +180,6 @@ def _copied(new: Clone, original: Original) -> CopiedDisk:
         format=ImageFormat.QCOW2 if new.linked else disk.format,
         capacity_bytes=volume.capacity_bytes,
         kind=VolumeKind.DISK,
+        team=new.team,
     )
     return CopiedDisk(target=disk.target, source=volume.uuid, volume=made.uuid, format=disk.format)

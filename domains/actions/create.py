@@ -11,19 +11,20 @@ import audit
 from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from core.events import publish
 from core.units import GIB, human_bytes, human_mib
 from domains import names
 from domains.actions.place import place
 from domains.actions.reserve import reserve
+from domains.images import in_the_way
 from domains.models import Domain
 from domains.plan import Plan
 from domains.wishes import Anywhere, NewDomain, Wish
 from operations import actions as operations
 from operations.models import Operation
 from storage import actions as storage
-from storage.models import VolumeKind
+from storage.models import Volume, VolumeKind
 
 MIN_MEMORY_MIB = 64
 MAX_DESCRIPTION = 1000
@@ -37,6 +38,7 @@ def problems(new: NewDomain | Anywhere) -> Iterator[InvalidInput]:
     """Everything that is wrong with it, each beside its field."""
     yield from _itself(new)
     if isinstance(new, NewDomain):
+        yield from _begins_with(new)
         yield from _there(new)
         yield from _places(new)
 
@@ -63,6 +65,22 @@ def _itself(new: Wish) -> Iterator[InvalidInput]:
         yield InvalidInput("This is not an ISO image that is ready.", field="iso")
 
 
+def _begins_with(new: NewDomain) -> Iterator[InvalidInput]:
+    """What is wrong with the disk that its own begins with."""
+    image = new.image
+    if image is None:
+        return
+    if not (image.kind == VolumeKind.DISK and image.ours and image.ready and image.gone_at is None):
+        yield InvalidInput("This is not a disk that is ready.", field="image")
+        return
+    why = in_the_way(image, as_it_is=new.as_it_is)
+    if why:
+        yield InvalidInput(why, field="image", fix="Choose another one.")
+    elif not new.as_it_is and image.capacity_bytes > new.disk_gib * GIB:
+        size = -(-image.capacity_bytes // GIB)
+        yield InvalidInput(f"The image alone has {size} GiB.", field="disk_gib", fix=f"Give at least {size}.")
+
+
 def _there(new: NewDomain) -> Iterator[InvalidInput]:
     """What is wrong with its name and its sizes on this host."""
     host = new.host
@@ -78,6 +96,8 @@ def _there(new: NewDomain) -> Iterator[InvalidInput]:
         yield InvalidInput(
             f"{host.name} has only {human_mib(host.memory_mib)} of memory.", field="memory_mib"
         )
+    if new.as_it_is:
+        return
     if new.disk_format == "raw" and new.disk_gib * GIB > new.pool.available_bytes:
         free = human_bytes(new.pool.available_bytes)
         yield InvalidInput(
@@ -100,7 +120,9 @@ def _places(new: NewDomain) -> Iterator[InvalidInput]:
         yield InvalidInput("This pool can't be used on this host now.", field="pool")
     if new.network is not None and (new.network.host_id != host.pk or not new.network.active):
         yield InvalidInput("This network isn't active on this host.", field="network")
-    iso = new.iso
+    iso, image = new.iso, new.image
+    if image is not None and image.pool.host_id != host.pk:
+        yield InvalidInput(f"This disk isn't on {host.name}.", field="image")
     if iso is not None and iso.pool.host_id != host.pk:
         yield InvalidInput("This ISO image isn't on this host.", field="iso")
     if new.firmware == "uefi" and not host.uefi:
@@ -138,13 +160,7 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         firmware=new.firmware,
         owner=actor,
     )
-    disk = storage.reserve(
-        pool=new.pool,
-        label=f"{new.name} disk",
-        format=new.disk_format,
-        capacity_bytes=new.disk_gib * GIB,
-        kind=VolumeKind.DISK,
-    )
+    disk = _disk(new)
     plan = Plan(
         host=new.host.uuid,
         domain=domain.uuid,
@@ -155,6 +171,8 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         firmware=new.firmware,
         disk=disk.uuid,
         iso=new.iso.uuid if new.iso else None,
+        image=new.image.uuid if new.image else None,
+        as_it_is=new.as_it_is,
         network=new.network.name if new.network else None,
         mac=names.fresh_mac(),
         start=new.start,
@@ -171,7 +189,25 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         team=new.team,
         params=plan.to_params(),
         idempotency_key=idempotency_key,
+        long=new.image is not None and not new.as_it_is,
+        holds=[new.image] if new.image is not None else [],
     )
     if why:
         operations.remark(operation, why)
     return operation
+
+
+def _disk(new: NewDomain) -> Volume:
+    """The row of its disk: a new one, or the one that is there, which nobody else can choose from here on."""
+    if new.image is None or not new.as_it_is:
+        return storage.reserve(
+            pool=new.pool,
+            label=f"{new.name} disk",
+            format=new.disk_format,
+            capacity_bytes=new.disk_gib * GIB,
+            kind=VolumeKind.DISK,
+            team=new.team,
+        )
+    if not Volume.objects.filter(pk=new.image.pk, ready=True, gone_at=None).update(ready=False):
+        raise Conflict("Something else takes this disk just now.", fix="Choose another one.")
+    return new.image

@@ -26,6 +26,9 @@ class NewDomainIn(Schema):
 
     Without `pool` the best pool is taken, and without `host` the best host: one that has all `labels`, the image and a
     network of the same name. The operation's log says why.
+
+    `image` is a disk that its own begins with: a copy of it, in the pool of the image unless another is given, or,
+    with `as_it_is`, that disk itself; the machine runs where it lies.
     """
 
     name: str
@@ -37,6 +40,8 @@ class NewDomainIn(Schema):
     disk_gib: int = 5
     disk_format: str = "qcow2"
     iso: UUID | None = None
+    image: UUID | None = None
+    as_it_is: bool = False
     network: UUID | None = None
     firmware: str = "bios"
     description: str = ""
@@ -48,7 +53,7 @@ def _wish(user: User, body: NewDomainIn) -> NewDomain | Anywhere:
     hosts = Host.objects.permitted(user, Verb.HOST_VIEW).present()
     pools = Pool.objects.permitted(user, Verb.STORAGE_VIEW).present().select_related("host")
     networks = Network.objects.permitted(user, Verb.NETWORK_VIEW).present()
-    isos = Volume.objects.permitted(user, Verb.STORAGE_VIEW).present().select_related("pool")
+    isos = Volume.objects.permitted(user, Verb.STORAGE_VIEW).present().select_related("pool__host")
     host = get_object_or_404(hosts, uuid=body.host) if body.host else None
     if host is not None:
         pools, networks = pools.filter(host=host), networks.filter(host=host)
@@ -59,8 +64,18 @@ def _wish(user: User, body: NewDomainIn) -> NewDomain | Anywhere:
     plain = body.dict(include={field.name for field in fields(Wish)} - {"iso", "team"})
     plain["iso"] = get_object_or_404(isos, uuid=body.iso) if body.iso else None
     plain["team"] = get_object_or_404(Team, pk=body.team) if body.team is not None else None
+    image = get_object_or_404(isos, uuid=body.image) if body.image else None
+    if image is not None:
+        host, pool = host or image.pool.host, image.pool if body.as_it_is else pool or image.pool
     if host is not None and pool is not None:
-        return NewDomain(**plain, host=host, pool=pool, network=network)
+        return NewDomain(
+            **plain,
+            host=host,
+            pool=pool,
+            network=network,
+            image=image,
+            as_it_is=image is not None and body.as_it_is,
+        )
     return Anywhere(
         **plain, network=network.name if network else "", labels=frozenset(body.labels), only=host
     )

@@ -23,7 +23,9 @@ from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage import inventory
 from storage.models import Volume
-from storage.procedures import CreateVolume
+from storage.procedures import CheckUnused, CreateVolume
+from storage.procedures.copies import CloneVolume
+from storage.procedures.volumes import find
 
 
 class CheckHost(Step):
@@ -111,14 +113,25 @@ def create(params: dict[str, Any]) -> Sequence[Step]:
     """The steps for a `Plan`."""
     plan = Plan.from_params(params)
     start = [Start()] if plan.start else []
-    return [CheckHost(), CreateVolume(plan.disk), Define(), *start, Verify()]
+    return [CheckHost(), _disk(plan), Define(), *start, Verify()]
+
+
+def _disk(plan: Plan) -> Step:
+    if plan.as_it_is:
+        return CheckUnused(plan.disk, besides=plan.domain)
+    if plan.image is None:
+        return CreateVolume(plan.disk)
+    return CloneVolume(plan.image, plan.disk, format=find(plan.image).format, title="Copy the image")
 
 
 @settled("domain.create")
 def forget_if_undone(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
-    """A machine that did not come to be leaves the list, with its disk."""
+    """A machine that did not come to be leaves the list, with its disk, unless that was there before."""
+    plan = Plan.from_params(run.params)
+    if plan.as_it_is:
+        Volume.objects.filter(uuid=plan.disk, gone_at=None).update(ready=True)
     if not succeeded:
-        forget(run, [Plan.from_params(run.params).disk])
+        forget(run, [] if plan.as_it_is else [plan.disk])
 
 
 def forget(run: Run, volumes: Iterable[UUID]) -> None:
