@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django.db.models import Q
 from django.urls import reverse
 
-from domains.models import Domain, DomainDisk, DomainNic, DomainState
+from domains.models import Domain, DomainDisk, DomainNic, DomainState, TrashedDisk
 from hosts.models import Host
 from networks.plugged import Plug
 from operations.models import Operation, OperationQuerySet
@@ -22,6 +22,18 @@ def machines_with(host: Host, paths: Collection[str]) -> dict[str, list[Use]]:
         "path", "domain__name", "domain__uuid"
     ):
         users.setdefault(path, []).append(Use(name=name, url=reverse("domains:detail", args=[uuid])))
+    return users
+
+
+def trash_with(host: Host, paths: Collection[str]) -> dict[str, list[Use]]:
+    """By path, the machines in the trash whose disk it is. One query."""
+    disks = TrashedDisk.objects.filter(path__in=paths, trashed__host=host)
+    users: dict[str, list[Use]] = {}
+    for path, name, uuid in disks.values_list(
+        "path", "trashed__domain__name", "trashed__domain__uuid"
+    ).order_by("trashed__domain__name"):
+        use = Use(name=f"{name} (in the trash)", url=reverse("domains:detail", args=[uuid]))
+        users.setdefault(path, []).append(use)
     return users
 
 

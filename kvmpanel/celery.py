@@ -18,6 +18,8 @@ app.config_from_object("kvmpanel.queue")
 app.autodiscover_tasks()
 # Procedures register themselves when they are imported. Only workers do this: the web process runs no steps.
 app.autodiscover_tasks(related_name="procedures")
+# Tasks that ask for operations as the panel itself; `tasks` stand below `actions`, and these above.
+app.autodiscover_tasks(related_name="clock")
 
 
 @setup_logging.connect

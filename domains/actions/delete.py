@@ -1,20 +1,23 @@
-"""Asking for a machine to be deleted, with those of its disks that the person chose."""
+"""Asking for a machine to be deleted, at once or by way of the trash, with those of its disks that the person chose."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import User
 from accounts.permissions import Verb
 from accounts.scoping import require
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from domains.actions.ask import ask
 from domains.models import Domain
+from hosts.models import Host
 from operations import actions as operations
 from operations.models import Operation
 from storage.models import Volume
@@ -33,44 +36,78 @@ class Deletable:
 def disks_of(domain: Domain) -> list[Deletable]:
     """The machine's disks that lie in pools we know; CD-ROM images are not among them."""
     paths = {disk.path: disk.target for disk in domain.disks.all() if disk.device == "disk" and disk.path}
-    volumes = Volume.objects.present().filter(pool__host=domain.host, path__in=paths).select_related("pool")
-    return [
-        Deletable(volume, paths[volume.path], _kept(volume, domain)) for volume in volumes.order_by("path")
-    ]
+    return deletable(domain, domain.host, paths)
 
 
-def _kept(volume: Volume, domain: Domain) -> str:
+def deletable(domain: Domain, host: Host, paths: Mapping[str, str]) -> list[Deletable]:
+    """Of disks of `domain`, by their paths on `host` with their targets, those that lie in pools we know."""
+    volumes = Volume.objects.present().filter(pool__host=host, path__in=paths).select_related("pool")
+    users = users_of(host, paths.keys())
     here = reverse("domains:detail", args=[domain.uuid])
-    others = [use for use in users_of(domain.host, [volume.path]).get(volume.path, []) if use.url != here]
-    if others:
-        return f"{others[0].name} uses it, too."
-    return kept_because(volume)
+    found = []
+    for volume in volumes.order_by("path"):
+        others = [use for use in users.get(volume.path, []) if use.url != here]
+        kept = f"{others[0].name} uses it, too." if others else kept_because(volume)
+        found.append(Deletable(volume, paths[volume.path], kept))
+    return found
 
 
-@transaction.atomic
+def chosen(possible: Collection[Deletable], volumes: Collection[UUID]) -> list[Deletable]:
+    """Those of `possible` that `volumes` names. Raises InvalidInput for one that isn't among them, or must stay."""
+    known = {disk.volume.uuid: disk for disk in possible}
+    found = []
+    for key in dict.fromkeys(volumes):
+        disk = known.get(key)
+        if disk is None:
+            raise InvalidInput("This is not a disk of this virtual machine.", field="volumes")
+        if disk.kept_because:
+            raise InvalidInput(f"{disk.volume} can't be deleted: {disk.kept_because}", field="volumes")
+        found.append(disk)
+    return found
+
+
 def delete(
     *, domain: Domain, volumes: Collection[UUID], actor: User, idempotency_key: str | None = None
 ) -> Operation:
     """Ask for the machine to be stopped, undefined and forgotten, and for `volumes` of its disks to be deleted.
 
-    Raises Forbidden, TargetBusy, InvalidInput for a volume that isn't a disk of this machine or that others need.
+    Raises Forbidden, TargetBusy, Conflict for one that is protected, InvalidInput for a volume that isn't a disk of
+    this machine or that others need.
     """
+    return _take_away("domain.delete", domain, volumes, actor, idempotency_key, {})
+
+
+def trash(
+    *, domain: Domain, volumes: Collection[UUID], actor: User, idempotency_key: str | None = None
+) -> Operation:
+    """Ask for the machine to be stopped and kept in the trash; `volumes` are deleted with it when its time is over.
+
+    Raises as `delete`, and Conflict where this panel keeps no trash.
+    """
+    if not settings.TRASH_DAYS:
+        raise Conflict("This panel keeps no trash.", fix="Delete it at once.")
+    return _take_away("domain.trash", domain, volumes, actor, idempotency_key, {"days": settings.TRASH_DAYS})
+
+
+@transaction.atomic
+def _take_away(
+    kind: str,
+    domain: Domain,
+    volumes: Collection[UUID],
+    actor: User,
+    idempotency_key: str | None,
+    more: dict[str, Any],
+) -> Operation:
     require(actor, Verb.DOMAIN_DELETE, domain)
-    before = operations.earlier(actor, idempotency_key, "domain.delete", domain)
+    before = operations.earlier(actor, idempotency_key, kind, domain)
     if before is not None:
         return before
-    possible = {disk.volume.uuid: disk for disk in disks_of(domain)}
-    for chosen in volumes:
-        disk = possible.get(chosen)
-        if disk is None:
-            raise InvalidInput("This is not a disk of this virtual machine.", field="volumes")
-        if disk.kept_because:
-            raise InvalidInput(f"{disk.volume} can't be deleted: {disk.kept_because}", field="volumes")
+    disks = chosen(disks_of(domain), volumes)
     return ask(
-        "domain.delete",
+        kind,
         domain=domain,
         actor=actor,
-        params={"volumes": [str(chosen) for chosen in volumes]},
-        details={"disks": [str(possible[chosen].volume) for chosen in volumes]},
+        params={"volumes": [str(disk.volume.uuid) for disk in disks]} | more,
+        details={"disks": [str(disk.volume) for disk in disks]},
         idempotency_key=idempotency_key,
     )

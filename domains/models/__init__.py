@@ -12,7 +12,7 @@ from domains.models.snapshot import (
     SnapshotQuerySet,
     SnapshotSchedule,
 )
-from domains.models.trash import Trashed, TrashedDisk
+from domains.models.trash import Trashed, TrashedDisk, TrashedQuerySet
 from domains.models.version import DomainDraft, DomainVersion, Origin
 
 __all__ = [
@@ -42,4 +42,5 @@ __all__ = [
     "SnapshotSchedule",
     "Trashed",
     "TrashedDisk",
+    "TrashedQuerySet",
 ]

@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from accounts.permissions import Verb
+from core.errors import Conflict
 from domains import inventory
+from domains.models import Domain
 from domains.procedures.steps import host_of
 from hosts.connections import borrow
 from hypervisor.errors import AlreadyInState, NotFound
 from operations.procedures import Step, procedure
 from operations.run import Run
-from storage.procedures import DeleteVolume
+from storage.procedures import CheckUnused, DeleteVolume
 
 
 class PowerOff(Step):
@@ -22,7 +24,9 @@ class PowerOff(Step):
     title = "Force it off"
 
     def do(self, run: Run) -> None:
-        """What is off or gone already counts as done."""
+        """What is off or gone already counts as done. Raises Conflict where it was protected meanwhile."""
+        if Domain.objects.filter(uuid=run.params["domain"], protected=True).exists():
+            raise Conflict("It is protected from deletion.", fix="Lift the protection on its page first.")
         with borrow(host_of(run.params)) as hypervisor:
             try:
                 hypervisor.destroy_domain(UUID(run.params["domain"]))
@@ -35,6 +39,7 @@ class Undefine(Step):
 
     title = "Remove its definition"
     point_of_no_return = True
+    keep_state = False
 
     def probe(self, run: Run) -> bool:
         """Whether the host has forgotten it."""
@@ -44,7 +49,7 @@ class Undefine(Step):
     def do(self, run: Run) -> None:
         """Undefine it."""
         with borrow(host_of(run.params)) as hypervisor:
-            hypervisor.undefine_domain(UUID(run.params["domain"]))
+            hypervisor.undefine_domain(UUID(run.params["domain"]), keep_state=self.keep_state)
 
 
 class Forget(Step):
@@ -60,5 +65,6 @@ class Forget(Step):
 @procedure("domain.delete", verb=Verb.DOMAIN_DELETE)
 def delete(params: dict[str, Any]) -> Sequence[Step]:
     """Disks go after the definition: a machine without disks is worse than disks without a machine."""
-    volumes = [DeleteVolume(UUID(volume)) for volume in params["volumes"]]
-    return [PowerOff(), Undefine(), Forget(), *volumes]
+    volumes = [UUID(volume) for volume in params["volumes"]]
+    check = CheckUnused(*volumes, besides=UUID(params["domain"]))
+    return [check, PowerOff(), Undefine(), Forget(), *map(DeleteVolume, volumes)]

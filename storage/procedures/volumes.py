@@ -8,16 +8,20 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from accounts.permissions import Verb
 from core.errors import Conflict
 from hosts.connections import Hypervisor, borrow
-from hypervisor.errors import NotFound
-from hypervisor.facts import VolumeFacts
+from hypervisor.errors import HypervisorError, NotFound, Unreachable
+from hypervisor.facts import PoolState, VolumeFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage import inventory, qcow2
 from storage.models import Volume
+
+log = structlog.get_logger(__name__)
 
 
 def find(volume: UUID) -> Volume:
@@ -90,18 +94,19 @@ class CreateVolume(Step):
 
 
 class CheckUnused(Step):
-    """The inventory may be a moment behind what virsh did."""
+    """The inventory may be a moment behind what virsh did. `besides` is the machine that may have it."""
 
     title = "Look who uses it"
 
-    def __init__(self, volume: UUID) -> None:
-        self.volume = volume
+    def __init__(self, *volumes: UUID, besides: UUID | None = None) -> None:
+        self.volumes = volumes
+        self.besides = besides
 
     def do(self, run: Run) -> None:
-        """Raise Conflict where a machine on the host has it."""
-        volume = find(self.volume)
-        with borrow(volume.pool.host) as hypervisor:
-            refuse_if_plugged_in(hypervisor, volume)
+        """Raise Conflict where another machine on the host has one of them, or another volume is based on it."""
+        for volume in map(find, self.volumes):
+            with borrow(volume.pool.host) as hypervisor:
+                refuse_if_needed(hypervisor, volume, besides=self.besides)
 
 
 class DeleteVolume(Step):
@@ -128,16 +133,36 @@ class DeleteVolume(Step):
         """Look once more, then delete."""
         volume = find(self.volume)
         with borrow(volume.pool.host) as hypervisor:
-            refuse_if_plugged_in(hypervisor, volume)
+            refuse_if_needed(hypervisor, volume)
             hypervisor.delete_volume(volume.pool.uuid, volume.name)
             forget(hypervisor, volume)
 
 
-def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume) -> None:
-    """Raise Conflict where any domain's definition on the host names this volume, by path or by pool and name."""
+def refuse_if_needed(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None) -> None:
+    """Raise Conflict where a domain on the host but `besides` has this volume, or another volume is based on it."""
+    refuse_if_plugged_in(hypervisor, volume, besides=besides)
+    if not volume.path:
+        return
+    # QEMU makes overlays that libvirt only sees when it looks at the folder again; it can't while one is being filled.
+    try:
+        hypervisor.refresh_pool(volume.pool.uuid)
+    except Unreachable:
+        raise
+    except HypervisorError as error:
+        log.info("judged by the last look at the pool", pool=volume.pool.name, error=error.message)
+    for pool in hypervisor.list_pools():
+        if pool.state is not PoolState.RUNNING:
+            continue
+        for other in hypervisor.list_volumes(pool.uuid):
+            if other.backing_path == volume.path and other.path != volume.path:
+                raise Conflict(f"{other.name} is based on {volume}.", fix="Delete that one first.")
+
+
+def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None) -> None:
+    """Raise Conflict where a domain on the host but `besides` names this volume, by path or by pool and name."""
     by_name = (volume.pool.name, volume.name)
     for domain in hypervisor.read_domains():
-        for disk in domain.disks:
+        for disk in () if domain.uuid == besides else domain.disks:
             if (disk.path and disk.path == volume.path) or (disk.pool, disk.volume) == by_name:
                 raise Conflict(f"{volume} is in use by {domain.name}.", fix="Take it out of there first.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.cases import copies, hosts, power, storage
+from tests.faults.cases import copies, definitions, hosts, power, storage, trash
 from tests.faults.cases.base import Case
 
 GROUPS: dict[str, list[Case]] = {
@@ -13,6 +13,7 @@ GROUPS: dict[str, list[Case]] = {
         copies.Template(),
         copies.Untemplate(),
     ],
+    "definitions": [definitions.Define()],
     "power": [
         power.Start(),
         power.ForceOff(),
@@ -31,6 +32,7 @@ GROUPS: dict[str, list[Case]] = {
         power.Delete(),
     ],
     "storage": [storage.CreateVolume(), storage.DeleteVolume(), storage.RefreshPool()],
+    "trash": [trash.Trash(), trash.Restore(), trash.Purge()],
     "hosts": [hosts.Check(), hosts.Drain(), hosts.BringBack()],
 }
 
