@@ -159,13 +159,15 @@ def _failed(operation: Operation, pairs: Pairs, failure: Failure) -> None:
             journal.say(operation, f"{row.title}: {failure.message}")
             journal.mark(operation, row, StepState.FAILED)
     if operation.committed:
-        rest = ", ".join(row.title for _, row in pairs if row.state != StepState.DONE)
+        rest = ", ".join(
+            row.title for step, row in pairs if row.state != StepState.DONE and not step.only_tells
+        )
         _settle(
             operation,
             OperationState.FAILED,
             error=failure.message,
             fix=failure.fix,
-            left_behind=f"Not done: {rest}",
+            left_behind=f"Not done: {rest}" if rest else "",
         )
         return
     _turn_back(operation, pairs, failure)

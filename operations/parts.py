@@ -70,5 +70,6 @@ def story(operation: Operation) -> Story | None:
 def failures(operation: Operation) -> list[str]:
     """Each part that did not succeed, and what could not begin, as "name: why"."""
     parts = operation.children.exclude(state__in=(*ACTIVE, OperationState.SUCCEEDED)).order_by("created_at")
-    failed = [f"{part.target_name}: {part.error or part.get_state_display()}" for part in parts]
-    return failed + [f"{one['name']}: {one['why']}" for one in refused(operation).values()]
+    failed = [(part.target_name, part.error or part.get_state_display()) for part in parts]
+    failed += [(one["name"], one["why"]) for one in refused(operation).values()]
+    return [f"{name}: {why.rstrip('.')}" for name, why in failed]

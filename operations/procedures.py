@@ -27,6 +27,8 @@ class Step(ABC):
     # Nothing can tell afterwards whether it happened, and twice would be wrong (a reset button): where a worker died
     # at it, or the line broke, the operation ends with these words instead of doing it again. A single effect only.
     at_most_once: bool = False
+    # It does nothing: where it fails, no deed is left undone.
+    only_tells: bool = False
 
     def probe(self, run: Run) -> bool:
         """Whether the effect is there already."""

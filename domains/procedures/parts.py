@@ -96,6 +96,7 @@ class Report(Step):
 
     title = "Look at what is left"
     point_of_no_return = True
+    only_tells = True
 
     def do(self, run: Run) -> None:
         """Raise Conflict where a part did not succeed, or could not begin."""
@@ -104,7 +105,7 @@ class Report(Step):
             return
         whole = run.operation.children.count() + len(refused(run.operation))
         raise Conflict(
-            f"{len(failed)} of {whole} not done: {_listed(failed, '; ')}",
+            f"{len(failed)} of {whole} not done: {_listed(failed, '; ')}.",
             fix="Mend what is in the way, and do it again.",
         )
 
