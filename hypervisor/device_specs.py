@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from hypervisor.specs import NicSpec
+
 
 class WatchdogAction(StrEnum):
     """What QEMU does to a guest that its own watchdog found hanging."""
@@ -53,11 +55,12 @@ class PciSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsbSpec:
-    """A USB device of the host by what it is ("046d", "c52b"), and by where, as "3.5", where there are several such."""
+    """A USB device of the host by what it is, as "046d" and "c52b": it may be plugged in elsewhere."""
 
     vendor_id: str
     product_id: str
-    address: str = ""
 
 
-DeviceSpec: TypeAlias = WatchdogSpec | RngSpec | SerialSpec | SoundSpec | AgentSpec | PciSpec | UsbSpec
+DeviceSpec: TypeAlias = (
+    NicSpec | WatchdogSpec | RngSpec | SerialSpec | SoundSpec | AgentSpec | PciSpec | UsbSpec
+)

@@ -7,6 +7,7 @@ from uuid import UUID
 import libvirt
 
 from hypervisor.device_facts import BridgeFacts, HostDeviceFacts, Presence
+from hypervisor.device_specs import DeviceSpec
 from hypervisor.driver_definition import DefinitionCalls, DomainDocument
 from hypervisor.driver_domains import DEFINITION
 from hypervisor.errors import NotFound, Refused, Unsupported, translate
@@ -36,19 +37,21 @@ class DeviceCalls(DefinitionCalls):
         """Where the device stands; None where the machine has none of that key."""
         return _presence(self.read_document(uuid), key)
 
-    def plug_device(self, uuid: UUID, device: str, *, kind: str) -> Presence:
-        """Give it the device that the document `device` describes; returns where it stands then. Twice is harmless.
+    def plug_device(self, uuid: UUID, spec: DeviceSpec) -> Presence:
+        """Give it the device; returns where it stands then. Twice is harmless.
 
-        `kind` is one of `DomainFacts.pluggable`; where this run has no place for such, the next start brings it.
+        Where this run has no place for such a device, the next start brings it.
         """
-        key = peripherals.key_of(document(device))
+        made = peripherals.build(spec)
+        key, kind = peripherals.key_of(made), peripherals.kind_of(made)
         there = self.read_document(uuid)
         live = there.live_xml
         running = live is not None and key in peripherals.keys(live)
         if live is not None and not running and kind in pluggable(document(live)):
-            self._plug_both(uuid, device, defined=key in peripherals.keys(there.xml))
+            self._plug_both(uuid, serialize(made), defined=key in peripherals.keys(there.xml))
         else:
-            self.redefine(uuid, peripherals.adding(_as_running(live, key) if running and live else device))
+            device = _as_running(live, key) if live is not None and running else serialize(made)
+            self.redefine(uuid, peripherals.adding(device))
         found = self.device_presence(uuid, key)
         if found is None:
             raise NotFound("The device was taken away again meanwhile.")
@@ -80,6 +83,18 @@ class DeviceCalls(DefinitionCalls):
         there = self.read_document(uuid)
         return _nic_in(there.xml, mac), None if there.live_xml is None else _nic_in(there.live_xml, mac)
 
+    def nic_elements(self, uuid: UUID, mac: str) -> tuple[str, str]:
+        """The card in the definition and in this run, as `restore_nic` takes them; blank where it is not."""
+        there = self.read_document(uuid)
+        return _nic_element(there.xml, mac), _nic_element(there.live_xml, mac)
+
+    def restore_nic(self, uuid: UUID, mac: str, *, defined: str = "", live: str = "") -> None:
+        """Make the card again what `nic_elements` gave, there where it was; blank leaves it as it is."""
+        if defined:
+            self.redefine(uuid, nics.restoring(mac, defined))
+        if live and self.read_document(uuid).live_xml is not None:
+            self.update_device(uuid, live, live=True, config=False)
+
     @translate(effect=True)
     def change_nic_now(self, uuid: UUID, mac: str, change: NicChange) -> None:
         """Change the card of a running domain. Raises `NotFound`, and `Refused` or `Unsupported` by QEMU."""
@@ -96,6 +111,15 @@ class DeviceCalls(DefinitionCalls):
     def define_video(self, uuid: UUID, model: str) -> None:
         """Give the definition's first video card another model. Raises `NotFound`."""
         self.redefine(uuid, peripherals.setting_video(model))
+
+    @translate()
+    def video_element(self, uuid: UUID) -> str:
+        """The first video card of the definition, as `restore_video` takes it. Raises `NotFound`."""
+        return peripherals.video_element(self._domain(uuid).XMLDesc(DEFINITION))
+
+    def restore_video(self, uuid: UUID, video: str) -> None:
+        """Make the definition's first video card again what `video_element` gave."""
+        self.redefine(uuid, peripherals.restoring_video(video))
 
     @translate()
     def list_bridges(self) -> list[BridgeFacts]:
@@ -161,6 +185,13 @@ def _as_running(xml: str, key: str) -> str:
     for alias in device.findall("alias"):
         device.remove(alias)
     return serialize(device)
+
+
+def _nic_element(xml: str | None, mac: str) -> str:
+    try:
+        return "" if xml is None else peripherals.device_xml(xml, f"nic:{mac.lower()}")
+    except NotFound:
+        return ""
 
 
 def _nic_in(xml: str, mac: str) -> NicFacts | None:

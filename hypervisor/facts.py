@@ -193,7 +193,7 @@ class DomainFacts:
     `xml_sha` is the SHA-256 of the definition (inactive, with secrets): equal means nobody redefined it in between.
     `live_id` is libvirt's number for this run, None while off; a new run has a new number. `tags` are those that the
     panel keeps in the definition, None where it never wrote any. `defined` are the options of the definition, which the
-    next start brings, `live` those of this run, None while off. `pluggable` are the kinds of devices, "nic" and some of
+    next start brings, `live` those of this run, None while off. `pluggable` are the kinds of devices, "nic", "disk" and some of
     `DeviceKind`, for which this run has a free place; none while off.
     """
 

@@ -54,6 +54,20 @@ def changed_device(xml: str, mac: str, change: NicChange) -> str:
     return serialize(nic)
 
 
+def restoring(mac: str, device: str) -> Callable[[str], str]:
+    """The edit that puts the card's earlier element in the place of the one it has in a definition."""
+
+    def edit(xml: str) -> str:
+        root = document(xml)
+        now = find(root, f"nic:{mac.lower()}")
+        parent = now.getparent()
+        if parent is not None:
+            parent.replace(now, document(device))
+        return serialize(root)
+
+    return edit
+
+
 def fulfils(facts: NicFacts, change: NicChange) -> bool:
     """Whether the card is as `change` wants it."""
     return all(wanted == str(getattr(facts, name)) for name, wanted in _wanted(change))

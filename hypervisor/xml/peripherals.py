@@ -19,9 +19,11 @@ from hypervisor.device_specs import (
     WatchdogSpec,
 )
 from hypervisor.errors import Invalid, NotFound
-from hypervisor.xml.build import AGENT_CHANNEL, agent_channel
+from hypervisor.specs import NicSpec
+from hypervisor.xml.build import AGENT_CHANNEL, agent_channel, nic
 from hypervisor.xml.elements import Element, document, element, integer, serialize
 from hypervisor.xml.reading import attribute, id_number, pci_address, text_at
+from hypervisor.xml.slots import NIC
 
 _KIND_TAGS: Final = {
     "watchdog": DeviceKind.WATCHDOG,
@@ -53,6 +55,16 @@ def key_of(device: Element) -> str:
         return f"nic:{attribute(device.find('mac'), 'address').lower()}"
     kind = _kind(device)
     return "" if kind is None else f"{kind}:{_name(device, kind)}"
+
+
+def key_for(spec: DeviceSpec) -> str:
+    """The key of the device that the spec asks for."""
+    return key_of(build(spec))
+
+
+def kind_of(device: Element) -> str:
+    """`NIC`, or a `DeviceKind`; blank for one that is not told apart."""
+    return NIC if device.tag == "interface" else _kind(device) or ""
 
 
 def keys(xml: str) -> frozenset[str]:
@@ -113,9 +125,7 @@ def setting_video(model: str) -> Callable[[str], str]:
 
     def edit(xml: str) -> str:
         root = document(xml)
-        video = root.find("devices/video")
-        if video is None:
-            raise NotFound("The virtual machine has no video card.")
+        video = _video(root)
         if attribute(video.find("model"), "type") == model:
             return xml
         for stale in list(video):
@@ -126,9 +136,30 @@ def setting_video(model: str) -> Callable[[str], str]:
     return edit
 
 
+def video_element(xml: str) -> str:
+    """The first video card alone. Raises `NotFound`."""
+    return serialize(_video(document(xml)))
+
+
+def restoring_video(video: str) -> Callable[[str], str]:
+    """The edit that puts an earlier element in the place of the first video card."""
+
+    def edit(xml: str) -> str:
+        root = document(xml)
+        now = _video(root)
+        parent = now.getparent()
+        if parent is not None:
+            parent.replace(now, document(video))
+        return serialize(root)
+
+    return edit
+
+
 def build(spec: DeviceSpec) -> Element:
     """The device's element."""
     match spec:
+        case NicSpec():
+            return nic(spec)
         case WatchdogSpec():
             return element("watchdog", attributes={"model": "i6300esb", "action": spec.action.value})
         case RngSpec():
@@ -143,6 +174,13 @@ def build(spec: DeviceSpec) -> Element:
             return _hostdev("pci", element("address", attributes=_pci_attributes(spec.address)))
         case UsbSpec():
             return _usb(spec)
+
+
+def _video(root: Element) -> Element:
+    video = root.find("devices/video")
+    if video is None:
+        raise NotFound("The virtual machine has no video card.")
+    return video
 
 
 def _both(fact: DeviceFacts) -> DeviceFacts:
@@ -217,14 +255,8 @@ def _rng(spec: RngSpec) -> Element:
 
 
 def _usb(spec: UsbSpec) -> Element:
-    parts = [
-        element("vendor", attributes={"id": f"0x{spec.vendor_id}"}),
-        element("product", attributes={"id": f"0x{spec.product_id}"}),
-    ]
-    if spec.address:
-        bus, _, number = spec.address.partition(".")
-        parts.append(element("address", attributes={"bus": bus, "device": number}))
-    return _hostdev("usb", *parts)
+    vendor = element("vendor", attributes={"id": f"0x{spec.vendor_id}"})
+    return _hostdev("usb", vendor, element("product", attributes={"id": f"0x{spec.product_id}"}))
 
 
 def _hostdev(kind: str, *source: Element) -> Element:

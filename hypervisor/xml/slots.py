@@ -11,12 +11,13 @@ from hypervisor.xml.elements import Element
 from hypervisor.xml.reading import attribute
 
 NIC: Final = "nic"
+DISK: Final = "disk"
 _PORTS: Final = frozenset({"pcie-root-port", "pcie-switch-downstream-port"})
 _BRIDGES: Final = frozenset({"pcie-to-pci-bridge", "dmi-to-pci-bridge", "pci-bridge", "pci-root"})
 
 
 def pluggable(live: Element) -> tuple[str, ...]:
-    """The kinds, `NIC` and of `DeviceKind`, that the document of a run has room for."""
+    """The kinds, `NIC`, `DISK` (on virtio) and of `DeviceKind`, that the document of a run has room for."""
     controllers = [
         (controller.get("type", ""), controller.get("model", ""), controller.get("index", ""))
         for controller in live.iterfind("devices/controller")
@@ -26,7 +27,7 @@ def pluggable(live: Element) -> tuple[str, ...]:
     kinds = {kind for kind, model, _ in controllers if model != "none"}
     # The first PCI bus of an i440FX machine takes everything.
     express = _has_free_port(live, controllers) or "pci-root" in models
-    found = [NIC, DeviceKind.RNG.value, DeviceKind.PCI.value] if express else []
+    found = [NIC, DISK, DeviceKind.RNG.value, DeviceKind.PCI.value] if express else []
     found += [DeviceKind.WATCHDOG.value] if conventional else []
     found += [DeviceKind.AGENT.value] if "virtio-serial" in kinds else []
     found += [DeviceKind.USB.value] if "usb" in kinds else []
