@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.cases import copies, definitions, hosts, power, storage, trash
+from tests.faults.cases import copies, definitions, hosts, power, snapshots, storage, trash
 from tests.faults.cases.base import Case
 
 GROUPS: dict[str, list[Case]] = {
@@ -30,6 +30,14 @@ GROUPS: dict[str, list[Case]] = {
         power.Shutdown(),
         power.Bulk(),
         power.Delete(),
+    ],
+    "snapshots": [
+        snapshots.Take(),
+        snapshots.TakeBeside(),
+        snapshots.GoBack(),
+        snapshots.GoBackBeside(),
+        snapshots.Delete(),
+        snapshots.DeleteBeside(),
     ],
     "storage": [storage.CreateVolume(), storage.DeleteVolume(), storage.RefreshPool()],
     "trash": [trash.Trash(), trash.Restore(), trash.Purge()],
