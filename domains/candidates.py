@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import Q
 
 from domains import coming
-from domains.models import Domain, DomainState
+from domains.models import Domain
 from domains.placement import Candidate, Need, Space
 from hosts import capacity
 from hosts.models import Host, HostState
@@ -37,7 +37,7 @@ def candidates(
         # Not for update of the key: rows that refer to a host may be written meanwhile. Ordered: no deadlock.
         rows = rows.order_by("pk").select_for_update(no_key=True)
     hosts = list(rows)
-    making, moving = _being_made(), coming.memory_mib()
+    making, moving = coming.being_made(), coming.memory_mib()
     pools = _pools()
     networks = _networks(need)
     names = _hosts_with(Domain.objects.present().filter(name=need.name)) if need.name else set()
@@ -76,15 +76,6 @@ def twins(iso: Volume) -> Any:
 
 def _trouble(host: Host) -> str:
     return TROUBLE.get(HostState(host.state), "") or ("is in maintenance" if host.maintenance else "")
-
-
-def _being_made() -> dict[int, tuple[int, int]]:
-    """By host, vCPUs and MiB of machines that are being made: no sum of running ones has them yet."""
-    sums: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    making = Domain.objects.filter(state=DomainState.CREATING, gone_at=None).order_by()
-    for row in making.values("host_id").annotate(vcpus_coming=Sum("vcpus"), memory_coming=Sum("memory_mib")):
-        sums[row["host_id"]] = (row["vcpus_coming"], row["memory_coming"])
-    return sums
 
 
 def _pools() -> dict[int, list[Space]]:

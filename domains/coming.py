@@ -1,13 +1,13 @@
-"""Machines on their way to a host: what they will take there is promised already."""
+"""Machines on their way to a host, or being made there: what they will take is promised already."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, Sum
 
-from domains.models import ON, Domain
+from domains.models import ON, Domain, DomainState
 from hosts.models import Host
 from operations.models import Operation, OperationQuerySet
 
@@ -24,6 +24,15 @@ def memory_mib(*, without: UUID | None = None) -> Counter[str]:
         if str(host) != targets[uuid]:  # one that has arrived is counted there
             coming[targets[uuid]] += size
     return coming
+
+
+def being_made() -> dict[int, tuple[int, int]]:
+    """By host, vCPUs and MiB of machines that are being made: no sum of running ones has them yet."""
+    sums: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    making = Domain.objects.filter(state=DomainState.CREATING, gone_at=None).order_by()
+    for row in making.values("host_id").annotate(vcpus_coming=Sum("vcpus"), memory_coming=Sum("memory_mib")):
+        sums[row["host_id"]] = (row["vcpus_coming"], row["memory_coming"])
+    return sums
 
 
 def to(host: Host) -> OperationQuerySet:

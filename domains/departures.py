@@ -112,12 +112,14 @@ def _destination(domain: Domain, target: Host | None, options: MoveOptions) -> t
 
 
 def _reserve(domain: Domain, placing: Placing) -> Volume:
-    """A row for the copy. It is filled byte by byte, so the source's own size is what it gets."""
+    """A row for the copy. It is filled byte by byte, so the source's own size is what it gets, and is promised."""
     old = placing.volume
-    return storage.reserve(
+    copy = storage.reserve(
         pool=placing.pool,
         label=old.label or f"{domain.name} {placing.target}"[:200],
         format=old.format,
         capacity_bytes=old.capacity_bytes,
         kind=VolumeKind.DISK,
     )
+    Volume.objects.filter(pk=copy.pk).update(allocation_bytes=old.allocation_bytes)
+    return copy

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.units import human_bytes, human_mib
+from domains.coming import being_made
 from domains.coming import memory_mib as coming_memory_mib
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 from domains.moving import MoveOptions
 from hosts.models import Host
 from networks.models import Network
+from storage import space
 from storage.models import Pool, Volume, VolumeKind
 
 MOVABLE = (DomainState.RUNNING, DomainState.PAUSED, DomainState.OFF)
@@ -139,7 +141,7 @@ def _machine(domain: Domain, target: Host) -> Iterator[Finding]:
 
 
 def _memory(domain: Domain, target: Host) -> Iterator[Finding]:
-    coming = coming_memory_mib(without=domain.uuid)[str(target.uuid)]
+    coming = coming_memory_mib(without=domain.uuid)[str(target.uuid)] + being_made()[target.pk][1]
     promised = target.memory_running_mib + coming + domain.memory_mib
     if promised > target.memory_mib * target.memory_overcommit:
         yield blocker(
@@ -265,10 +267,11 @@ class _Disks:
             words = f"{where} has no active pool {name}."
             self.findings.append(blocker(words, "Choose a pool there, or make one of this name."))
             return
-        size = volume.capacity_bytes if volume.format == "raw" else volume.allocation_bytes
-        asked = sum(placing.volume.allocation_bytes for placing in self.copies if placing.pool == pool)
-        if size + asked > pool.available_bytes:
-            words = f"Pool {pool.name} on {where} has {human_bytes(pool.available_bytes)} free, too little"
+        size = space.needed_bytes(volume)
+        free = space.free_bytes(pool)
+        free -= sum(space.needed_bytes(placing.volume) for placing in self.copies if placing.pool == pool)
+        if size > free:
+            words = f"Pool {pool.name} on {where} has {human_bytes(max(0, free))} free, too little"
             self.findings.append(
                 blocker(f"{words} for disk {disk.target} ({human_bytes(size)}).", "Choose another pool.")
             )

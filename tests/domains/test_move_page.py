@@ -113,6 +113,35 @@ class TestPreflight:
             "Pool default on there has 1 GiB free, too little for disk vda (5 GiB)."
         ]
 
+    def test_counts_copies_that_are_not_written_yet(
+        self, cast: Cast, domain: Domain, here: Host, there: Host
+    ) -> None:
+        there.pools.update(available_bytes=8 * GIB)
+        assert in_the_way(domain, there) == []
+        other = Domain.objects.create(host=here, name="other", state=DomainState.OFF)
+        disk = Volume.objects.create(
+            pool=here.pools.get(),
+            name="other.qcow2",
+            path="/pool/other.qcow2",
+            format="qcow2",
+            capacity_bytes=10 * GIB,
+            allocation_bytes=4 * GIB,
+            ready=True,
+        )
+        DomainDisk.objects.create(domain=other, target="vda", device="disk", path=disk.path)
+
+        migrate(domain=other, target=there, options=MoveOptions(), actor=cast.operator)
+
+        assert in_the_way(domain, there) == [
+            "Pool default on there has 4 GiB free, too little for disk vda (5 GiB)."
+        ]
+
+    def test_counts_machines_that_are_being_made_there(self, domain: Domain, there: Host) -> None:
+        Domain.objects.create(host=there, name="new", state=DomainState.CREATING, memory_mib=15000)
+
+        (words,) = in_the_way(domain, there)
+        assert words.startswith("there would have promised")
+
     def test_names_a_disk_that_lies_nowhere(self, domain: Domain, there: Host) -> None:
         DomainDisk.objects.create(domain=domain, target="vdb", device="disk", path="/dev/sdx")
 
