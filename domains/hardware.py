@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from accounts.models import User
 from core.units import MIB
+from domains.disk_choices import DRIVES
 from domains.machine import plain
 from domains.models import Domain, DomainDisk
 from storage.models import Volume
 
-DRIVES: Final = ("cdrom", "floppy")
 NAMES: Final = {"cdrom": "CD drive", "floppy": "Floppy drive", "lun": "LUN", "disk": "Disk"}
 BUSES: Final = {
     "virtio": "virtio",

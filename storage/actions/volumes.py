@@ -7,7 +7,7 @@ import uuid
 from django.db import transaction
 
 import audit
-from accounts.models import User
+from accounts.models import Team, User
 from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput
@@ -24,10 +24,19 @@ SUFFIXES = {VolumeKind.ISO: "iso", ImageFormat.QCOW2: "qcow2", ImageFormat.RAW: 
 
 
 @transaction.atomic
-def reserve(*, pool: Pool, label: str, format: str, capacity_bytes: int, kind: VolumeKind) -> Volume:  # noqa: A002
+def reserve(
+    *,
+    pool: Pool,
+    label: str,
+    format: str,  # noqa: A002
+    capacity_bytes: int,
+    kind: VolumeKind,
+    team: Team | None = None,
+) -> Volume:
     """A row for a volume that an operation of the caller's will make; its name on the host comes from its UUID.
 
-    The size of a disk is rounded up to whole MiB. The caller has checked the permission.
+    The size of a disk is rounded up to whole MiB; `team` is whose machine it is for. The caller has checked the
+    permission.
     Raises InvalidInput for `label`, `format` or `capacity_bytes`, and Conflict where the pool can't be used now.
     """
     pool = space.lock(pool)
@@ -45,6 +54,7 @@ def reserve(*, pool: Pool, label: str, format: str, capacity_bytes: int, kind: V
         pool=pool,
         label=labels.checked(label, field="label"),
         kind=kind,
+        team=team,
         ours=True,
         ready=False,
         name=f"{key}.{suffix}",

@@ -119,7 +119,7 @@ class TestVolumes:
     def test_of_others_are_what_the_host_says(self, pool: Pool) -> None:
         record_volumes(pool, [volume_facts("a.iso", format="iso", features=("lazy_refcounts",))])
         volume = Volume.objects.get()
-        assert (volume.kind, volume.ours, volume.ready) == (VolumeKind.OTHER, False, True)
+        assert (volume.kind, volume.ours, volume.ready) == (VolumeKind.ISO, False, True)
         assert volume.format == "iso"
         record_volumes(pool, [])
         volume.refresh_from_db()
