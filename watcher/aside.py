@@ -1,4 +1,4 @@
-"""Storage is read aside from everything else: a pool that hangs hides only storage, and takes nothing down."""
+"""Storage and guests are read aside from everything else: what hangs there hides only that, and takes nothing down."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from hypervisor.events import (
     PoolEvent,
 )
 
-# They tell of viewers and of the agent: nothing that is kept of a machine changes with them.
-_CHANGE_NOTHING: Final = frozenset(
-    {DomainEventKind.GRAPHICS, DomainEventKind.AGENT, DomainEventKind.WATCHDOG}
-)
+# They tell of viewers: nothing that is kept of a machine changes with them.
+_CHANGE_NOTHING: Final = frozenset({DomainEventKind.GRAPHICS, DomainEventKind.WATCHDOG})
 # A machine that stops and starts at once was rebooted: it is looked at when that would have happened.
 REBOOT_S: Final = 0.25
+# Many guests have their address by then; there is no event when a lease is given.
+BOOT_S: Final = 8.0
 
 
 class News:
@@ -29,6 +29,7 @@ class News:
     def __init__(self) -> None:
         self.closed: str | None = None
         self._domains: dict[UUID, float] = {}
+        self._guests: dict[UUID, float] = {}
         self._networks = False
         self._pools = False
 
@@ -37,6 +38,11 @@ class News:
         match event:
             case DomainEvent(kind=kind) if kind in _CHANGE_NOTHING:
                 return
+            case DomainEvent(uuid=uuid, kind=DomainEventKind.AGENT):
+                self._guests[uuid] = time.monotonic()
+            case DomainEvent(uuid=uuid, kind=DomainEventKind.STARTED):
+                self._domains[uuid] = time.monotonic()
+                self._guests[uuid] = time.monotonic() + BOOT_S
             case DomainEvent(uuid=uuid, kind=DomainEventKind.STOPPED):
                 self._domains.setdefault(uuid, time.monotonic() + REBOOT_S)
             case DomainEvent(uuid=uuid):
@@ -56,15 +62,16 @@ class News:
         """In how many seconds there is something to look at, None without news."""
         if self._networks or self._pools or self.closed is not None:
             return 0.0
-        return max(0.0, min(self._domains.values()) - time.monotonic()) if self._domains else None
+        moments = [*self._domains.values(), *self._guests.values()]
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def take_domains(self) -> set[UUID]:
         """The machines whose time has come."""
-        now = time.monotonic()
-        due = {uuid for uuid, at in self._domains.items() if at <= now}
-        for uuid in due:
-            del self._domains[uuid]
-        return due
+        return _take_due(self._domains)
+
+    def take_guests(self) -> set[UUID]:
+        """The machines whose guests may tell something new by now."""
+        return _take_due(self._guests)
 
     def take_networks(self) -> bool:
         """Whether networks are to be looked at."""
@@ -75,3 +82,11 @@ class News:
         """Whether pools are to be looked at."""
         taken, self._pools = self._pools, False
         return taken
+
+
+def _take_due(waiting: dict[UUID, float]) -> set[UUID]:
+    now = time.monotonic()
+    due = {uuid for uuid, at in waiting.items() if at <= now}
+    for uuid in due:
+        del waiting[uuid]
+    return due

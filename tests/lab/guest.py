@@ -74,11 +74,11 @@ def tiny_guest() -> Guest:
 
 def _make(directory: Path) -> None:
     unpacked = directory.parent / "package"
-    artifacts.unpack_package(_kernel_package(), unpacked)
+    artifacts.unpack_package(kernel_package(), unpacked)
     kernel, initrd = directory / "linux", directory / "initrd.gz"
     shutil.copy(next((unpacked / "boot").glob("vmlinuz-*")), kernel)
     modules = next((unpacked / "lib" / "modules").iterdir()) / "kernel"
-    archive = _Archive()
+    archive = Archive()
     for folder in ("bin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "proc", "sys"):
         archive.add_directory(folder)
     archive.add_file("bin/busybox", _BUSYBOX.read_bytes())
@@ -95,7 +95,7 @@ def _make(directory: Path) -> None:
     )
 
 
-def _kernel_package() -> str:
+def kernel_package() -> str:
     """The package behind the meta package, whose name holds the kernel's version."""
     depends = artifacts.run(["apt-cache", "depends", "linux-image-cloud-amd64"])
     match = re.search(r"Depends: (linux-image-\S+)", depends)
@@ -104,7 +104,7 @@ def _kernel_package() -> str:
     return match[1]
 
 
-class _Archive:
+class Archive:
     """A cpio archive in the "newc" form that Linux takes as an initramfs (see cpio(5))."""
 
     def __init__(self) -> None:
