@@ -8,7 +8,7 @@ class DomainsConfig(AppConfig):
         """Make the live pieces known, the page of a machine, and what machines use of other rooms' things."""
         import domains.live  # noqa: F401
         from domains.models import Domain, Selection
-        from domains.usage import at_work_on, cards_in, machines_with, trash_with
+        from domains.usage import at_work_on, cards_in, machines_with, snapshots_with, trash_with
         from hosts import busy
         from networks import plugged
         from operations import targets
@@ -18,5 +18,6 @@ class DomainsConfig(AppConfig):
         targets.register(Selection, page="", words="several virtual machines", whole=True)
         usage.register_user(machines_with)
         usage.register_user(trash_with)
+        usage.register_user(snapshots_with)
         plugged.register(cards_in)
         busy.register(at_work_on)

@@ -128,6 +128,10 @@ def _machine(domain: Domain, target: Host) -> Iterator[Finding]:
         yield blocker(f"It is {state}.", "Wait until it runs, or is off.")
     if domain.managed_save:
         yield blocker("Its saved state can't go along.", "Start it first, or start it anew.")
+    snapshots = domain.snapshots.present().count()
+    if snapshots:
+        words = f"Its {snapshots} snapshots" if snapshots > 1 else "Its snapshot"
+        yield blocker(f"{words} can't go along.", "Delete what nobody needs to go back to.")
     if target.cpu_arch and domain.host.cpu_arch != target.cpu_arch:
         yield blocker(f"{target.name} has CPUs of another kind, {target.cpu_arch}.", "Choose another host.")
     if domain.accelerated and not target.kvm:

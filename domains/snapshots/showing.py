@@ -9,7 +9,8 @@ from typing import Any
 from accounts.models import User
 from domains.lifecycle import RULES, refusal
 from domains.models import Domain, Snapshot, SnapshotSchedule
-from domains.snapshots.keeping import Way, way
+from domains.preflight import UEFI
+from domains.snapshots.keeping import way
 from domains.snapshots.schedule import words
 from operations.models import Operation
 from storage.models import Volume
@@ -28,6 +29,16 @@ class Row:
     followed: bool
     size_bytes: int
 
+    @property
+    def go_back(self) -> str:
+        """The question before going back."""
+        return f"Go back to “{self.snapshot}”?"
+
+    @property
+    def delete(self) -> str:
+        """The question before it is deleted."""
+        return f"Delete “{self.snapshot}”?"
+
 
 @dataclass(frozen=True, slots=True)
 class Possible:
@@ -44,7 +55,7 @@ def tree(user: User, domain: Domain) -> dict[str, Any]:
         "user": user,
         "domain": domain,
         "rows": list(_ordered(rows, _sizes(domain, rows))),
-        "revert": possible(REVERT, domain),
+        "revert": _reverting(domain),
         "delete": possible(DELETE, domain),
         "at_work": Operation.objects.active().about("domain", domain.uuid).first(),
     }
@@ -77,9 +88,13 @@ def possible(kind: str, domain: Domain) -> Possible:
     return Possible(refusal(kind, domain), RULES[kind].warning)
 
 
-def agent_may_help(chosen: Way, domain: Domain) -> bool:
-    """Whether writing everything to the disks first makes a difference to it."""
-    return chosen.possible and chosen.external and domain.on
+def _reverting(domain: Domain) -> Possible:
+    told = possible(REVERT, domain)
+    if domain.firmware not in UEFI:
+        return told
+    return Possible(
+        told.why, f"{told.warning} What its UEFI firmware remembers is not part of its disks, and stays."
+    )
 
 
 def _ordered(rows: list[Snapshot], sizes: dict[int, int]) -> Iterable[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.cases import copies, definitions, hosts, power, snapshots, storage, trash
+from tests.faults.cases import copies, definitions, hosts, options, power, snapshots, storage, trash
 from tests.faults.cases.base import Case
 
 GROUPS: dict[str, list[Case]] = {
@@ -14,6 +14,16 @@ GROUPS: dict[str, list[Case]] = {
         copies.Untemplate(),
     ],
     "definitions": [definitions.Define()],
+    "options": [
+        options.Cpu(),
+        options.Memory(),
+        options.Boot(),
+        options.Firmware(),
+        options.Tpm(),
+        options.Clock(),
+        options.Label(),
+        options.StartFrom(),
+    ],
     "power": [
         power.Start(),
         power.ForceOff(),
