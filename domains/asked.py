@@ -11,7 +11,7 @@ from django.core.cache import cache
 from accounts.models import User
 from accounts.permissions import Verb
 from domains.models import Domain
-from domains.preflight import Finding, Level, Placing
+from domains.preflight import Finding, Level
 from hosts.models import Host
 
 TASK = "domains.preflight"
@@ -19,14 +19,13 @@ KEPT_S = 60
 PATIENCE_S = 15
 
 
-def ask(user: User, domain: Domain, target: Host, shared: tuple[Placing, ...]) -> UUID:
+def ask(user: User, domain: Domain, target: Host) -> UUID:
     """Let a worker ask both hosts; it publishes the topic "preflight" of the UUID that is returned."""
     question = uuid4()
     cache.set(_key(question), {"user": user.pk, "domain": str(domain.uuid), "target": target.name}, KEPT_S)
     current_app.send_task(
         TASK,
         args=[str(question), str(domain.uuid), str(target.uuid)],
-        kwargs={"shared": [[p.target, str(p.volume.pool.uuid), str(p.pool.uuid)] for p in shared]},
         expires=PATIENCE_S,
         retry=False,
     )

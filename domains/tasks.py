@@ -45,7 +45,7 @@ def screenshot(domain_uuid: str) -> None:
 
 
 @shared_task(name=asked.TASK, acks_late=False, time_limit=LIMIT_S)
-def preflight(question: str, domain_uuid: str, target_uuid: str, *, shared: list[list[str]]) -> None:
+def preflight(question: str, domain_uuid: str, target_uuid: str) -> None:
     """Ask both hosts about a move, and tell the one who thinks about it."""
     domain = Domain.objects.present().select_related("host").filter(uuid=UUID(domain_uuid)).first()
     target = Host.objects.present().filter(uuid=UUID(target_uuid)).first()
@@ -57,7 +57,6 @@ def preflight(question: str, domain_uuid: str, target_uuid: str, *, shared: list
         source=domain.host.uuid,
         target=target.uuid,
         live=domain.on,
-        shared=tuple((disk, UUID(here), UUID(there)) for disk, here, there in shared),
     )
     try:
         with crossing.both(move) as (here, there):

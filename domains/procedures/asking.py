@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import UUID, uuid4
+from contextlib import suppress
+from uuid import UUID
 
 from core.units import MIB
 from domains.models import Domain
@@ -18,7 +19,7 @@ from storage.models import Volume
 
 
 def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: Move) -> Iterator[Finding]:
-    """What is well, to mind, or in the way. Raises hypervisor.errors where a host doesn't answer."""
+    """What is well, to mind, or in the way; nothing is changed. Raises HypervisorError where a host doesn't answer."""
     if to.maintenance:
         yield blocker(f"{to.name} is in maintenance.", "Choose another host, or end its maintenance.")
     facts = source.migration_facts(domain.uuid)
@@ -29,10 +30,12 @@ def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: 
         free_mib = target.memory_free_mib()
         if free_mib < domain.memory_mib:
             yield warning(f"{to.name} has {free_mib:,} MiB of memory free now.")
+
+
+def unshared(source: Hypervisor, target: Hypervisor, move: Move) -> Iterator[Finding]:
+    """Disks that both hosts seem to share and don't. To find out, a small file is written for a moment."""
     for disk, here, there in move.shared:
-        if same_storage(source, target, here, there):
-            yield ok(f"Disk {disk} is on storage that both hosts reach.")
-        else:
+        if not same_storage(source, target, here, there, mark=mark_of(move)):
             yield blocker(
                 f"Disk {disk} is not on shared storage: both hosts have a file of that name.",
                 "Have the disks copied.",
@@ -53,22 +56,34 @@ def unplanned(source: Hypervisor, move: Move) -> Iterator[Finding]:
             )
 
 
-def same_storage(source: Hypervisor, target: Hypervisor, here: UUID, there: UUID) -> bool:
+def mark_of(move: Move) -> str:
+    """The name of the file by which storage is proved to be shared: one that who comes after a crash knows, too."""
+    return f"kvmpanel-look-{move.domain}"
+
+
+def same_storage(source: Hypervisor, target: Hypervisor, here: UUID, there: UUID, *, mark: str) -> bool:
     """Whether what one host writes into its pool the other one finds in its own: the one sure sign of shared storage.
 
     Names, paths and sizes prove nothing: a copy of a machine that moved before has all of them.
     """
-    mark = VolumeSpec(name=f"kvmpanel-look-{uuid4().hex}", format=ImageFormat.RAW, capacity_bytes=MIB)
-    source.create_volume(here, mark)
+    wipe(source, here, mark)  # of one who died here
+    source.create_volume(here, VolumeSpec(name=mark, format=ImageFormat.RAW, capacity_bytes=MIB))
     try:
         target.refresh_pool(there)
-        target.read_volume(there, mark.name)
+        target.read_volume(there, mark)
     except NotFound:
         return False
     finally:
-        source.delete_volume(here, mark.name)
+        source.delete_volume(here, mark)
     target.refresh_pool(there)
     return True
+
+
+def wipe(source: Hypervisor, pool: UUID, mark: str) -> None:
+    """Take the mark away, where it is."""
+    with suppress(NotFound):
+        source.refresh_pool(pool)
+        source.delete_volume(pool, mark)
 
 
 def _machine(facts: MigrationFacts, move: Move) -> Iterator[Finding]:

@@ -41,7 +41,11 @@ class CheckHosts(Step):
         move = Move.from_params(run.params)
         domain, target = Domain.objects.get(uuid=move.domain), host_by(move.target)
         with crossing.both(move) as (here, there):
-            findings = [*asking.ask(here, there, domain, target, move), *asking.unplanned(here, move)]
+            findings = [
+                *asking.ask(here, there, domain, target, move),
+                *asking.unplanned(here, move),
+                *asking.unshared(here, there, move),
+            ]
         for finding in findings:
             if finding.level is Level.WARNING:
                 run.log(finding.text)
@@ -51,6 +55,13 @@ class CheckHosts(Step):
                 " ".join(finding.text for finding in blockers),
                 fix=" ".join(finding.fix for finding in blockers),
             )
+
+    def undo(self, run: Run) -> None:
+        """Of a worker that died here, the mark may be left."""
+        move = Move.from_params(run.params)
+        for _, here, _ in move.shared:
+            with borrow(host_by(move.source)) as source:
+                asking.wipe(source, here, asking.mark_of(move))
 
 
 class Eject(Step):

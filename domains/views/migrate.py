@@ -98,7 +98,7 @@ def _context(user: User, domain: Domain, form: MoveForm) -> dict[str, Any]:
     found = look(domain, target, options) if target is not None else None
     question = None
     if found is not None and target is not None and found.possible:
-        question = asked.ask(user, domain, target, found.shared)
+        question = asked.ask(user, domain, target)
     return {
         "domain": domain,
         "form": form,

@@ -262,7 +262,7 @@ class TestRest:
 class TestAsked:
     @pytest.fixture
     def question(self, cast: Cast, domain: Domain, there: Host) -> UUID:
-        question = asked.ask(cast.operator, domain, there, ())
+        question = asked.ask(cast.operator, domain, there)
         asked.answer(question, [blocker("The CPU of there lacks something.", "Choose another.")])
         return question
 
