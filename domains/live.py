@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import User
 from core.live import fragment
-from domains import asked, definitions, hardware, machine, option_pages
+from domains import asked, definitions, device_pages, hardware, machine, option_pages
 from domains.models import Domain
 from domains.option_forms import FORMS
 from domains.snapshots import showing
@@ -98,6 +98,8 @@ _piece("domain-facts", "_facts.html", machine.facts)
 _piece("domain-disks", "_disks.html", machine.disks)
 _piece("domain-hardware-disks", "_hardware_disks.html", hardware.disks)
 _piece("domain-nics", "_nics.html", machine.nics)
+_piece("domain-hardware-nics", "_hardware_nics.html", device_pages.cards)
+_piece("domain-hardware-devices", "_hardware_devices.html", device_pages.devices)
 _piece("domain-pending", "_pending.html", option_pages.pending)
 for _group in FORMS:
     _piece(f"domain-option-{_group}", f"_option_{_group}.html", option_pages.piece(_group))

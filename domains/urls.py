@@ -7,6 +7,27 @@ from domains.views.define import bring_back_version, define, discard_draft, draf
 from domains.views.definition import accept_change, definition, running_definition, version
 from domains.views.delete import delete, protect, unprotect
 from domains.views.detail import detail, usage
+from domains.views.devices import (
+    add_device,
+    add_nic,
+    change_nic,
+    change_video,
+    detach_device,
+    detach_host_device,
+    detach_nic,
+    host_devices,
+)
+from domains.views.disks import (
+    add_disk,
+    add_drive,
+    attach_disk,
+    change_disk,
+    change_medium,
+    detach_disk,
+    detach_drive,
+    eject_medium,
+    resize_disk,
+)
 from domains.views.drain import bring_back, drain
 from domains.views.hardware import hardware
 from domains.views.list import machines
@@ -42,6 +63,23 @@ urlpatterns: list[URLPattern] = [
     path("<uuid:uuid>/", detail, name="detail"),
     path("<uuid:uuid>/usage/", usage, name="usage"),
     path("<uuid:uuid>/hardware/", hardware, name="hardware"),
+    path("<uuid:uuid>/disks/add/", add_disk, name="add_disk"),
+    path("<uuid:uuid>/disks/attach/", attach_disk, name="attach_disk"),
+    path("<uuid:uuid>/disks/<slug:target>/", change_disk, name="change_disk"),
+    path("<uuid:uuid>/disks/<slug:target>/resize/", resize_disk, name="resize_disk"),
+    path("<uuid:uuid>/disks/<slug:target>/detach/", detach_disk, name="detach_disk"),
+    path("<uuid:uuid>/drives/add/", add_drive, name="add_drive"),
+    path("<uuid:uuid>/drives/<slug:target>/", change_medium, name="change_medium"),
+    path("<uuid:uuid>/drives/<slug:target>/eject/", eject_medium, name="eject_medium"),
+    path("<uuid:uuid>/drives/<slug:target>/detach/", detach_drive, name="detach_drive"),
+    path("<uuid:uuid>/nics/add/", add_nic, name="add_nic"),
+    path("<uuid:uuid>/nics/<str:mac>/", change_nic, name="change_nic"),
+    path("<uuid:uuid>/nics/<str:mac>/detach/", detach_nic, name="detach_nic"),
+    path("<uuid:uuid>/devices/add/", add_device, name="add_device"),
+    path("<uuid:uuid>/devices/video/", change_video, name="change_video"),
+    path("<uuid:uuid>/devices/<str:key>/detach/", detach_device, name="detach_device"),
+    path("<uuid:uuid>/host-devices/", host_devices, name="host_devices"),
+    path("<uuid:uuid>/host-devices/<str:key>/detach/", detach_host_device, name="detach_host_device"),
     path("<uuid:uuid>/definition/", definition, name="definition"),
     path("<uuid:uuid>/definition/running/", running_definition, name="running_definition"),
     path("<uuid:uuid>/definition/accept/", accept_change, name="accept_change"),

@@ -12,7 +12,17 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import ApiToken
-from domains.models import Domain, DomainDraft, DomainState, Snapshot, SnapshotSchedule, Trashed
+from domains.models import (
+    Domain,
+    DomainDevice,
+    DomainDisk,
+    DomainDraft,
+    DomainNic,
+    DomainState,
+    Snapshot,
+    SnapshotSchedule,
+    Trashed,
+)
 from hosts.models import Host
 from networks.models import Network
 from operations.models import Operation, OperationState
@@ -20,6 +30,8 @@ from storage.models import Pool, Upload, Volume
 from tests import routes
 from tests.conftest import Cast
 from tests.domains.history import changed_beside, draft_of
+
+MAC = "52:54:00:00:00:01"
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ class Stage:
     def value(self, where: str, parameter: str) -> Any:
         """What stands in an address for `parameter`; `where` is a page's name or a REST path."""
         things: dict[str, Any] = {
-            r"host|domains:(drain|bring_back)$": self.host.uuid,
+            r"hosts|on_host|domains:(drain|bring_back)$": self.host.uuid,
             r"storage:(pool|new_volume|refresh)|/pools/": self.pool.uuid,
             r"storage:.*upload|/uploads": self.upload.uuid,
             r"storage:.*volume|/volumes": self.volume.uuid,
@@ -54,10 +66,14 @@ class Stage:
         }
         if parameter == "verb":
             return "start"
+        if parameter == "target":
+            return "sda" if re.search(r"drive|medium", where) else "vda"
         if parameter == "group":
             return "clock"
         if parameter == "key":
             return "name"
+        if parameter == "mac":
+            return MAC
         if parameter in ("number", "other"):
             return 1
         if parameter == "snapshot_uuid":
@@ -106,6 +122,10 @@ def stage(cast: Cast, host: Host) -> Stage:
     domain = Domain.objects.create(
         host=host, name="web1", owner=cast.lead, team=cast.team, state=DomainState.OFF, has_screen=True
     )
+    DomainDisk.objects.create(domain=domain, target="vda", bus="virtio", device="disk", path="/pool/vda")
+    DomainDisk.objects.create(domain=domain, target="sda", bus="sata", device="cdrom", readonly=True)
+    DomainNic.objects.create(domain=domain, mac=MAC, kind="network", source="default", model="virtio")
+    DomainDevice.objects.create(domain=domain, kind="video", key="video:vga", model="vga")
     changed_beside(domain)
     SnapshotSchedule.objects.create(domain=domain, actor=cast.lead, next_at=timezone.now())
     Trashed.objects.create(domain=domain, host=host, since=timezone.now(), until=timezone.now())

@@ -1,6 +1,20 @@
 """REST for virtual machines. Each module adds its calls to one router; what empties hosts is on that of `hosts.api`."""
 
-from domains.api import act, bulk, copies, create, definition, drain, migrate, options, read, snapshots, trash
+from domains.api import (
+    act,
+    bulk,
+    copies,
+    create,
+    definition,
+    devices,
+    disks,
+    drain,
+    migrate,
+    options,
+    read,
+    snapshots,
+    trash,
+)
 from domains.api.common import router
 
 __all__ = [
@@ -9,6 +23,8 @@ __all__ = [
     "copies",
     "create",
     "definition",
+    "disks",
+    "devices",
     "drain",
     "migrate",
     "options",
