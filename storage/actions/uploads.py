@@ -128,6 +128,8 @@ def _store(upload: Upload, actor: User, content: inspection.Content) -> Operatio
         state=UploadState.STORING, error="", touched_at=Now(), offset_bytes=upload.size_bytes
     ):
         return None
+    if content.brought_as:
+        return _convert(upload, actor, content)
     volume = reserve(
         pool=upload.pool,
         label=upload.filename,
@@ -152,6 +154,44 @@ def _store(upload: Upload, actor: User, content: inspection.Content) -> Operatio
         target=volume,
         actor=actor,
         params={"volume": str(volume.uuid), "upload": str(upload.uuid), "size_bytes": upload.size_bytes},
+        long=True,
+    )
+
+
+def _convert(upload: Upload, actor: User, content: inspection.Content) -> Operation:
+    """Two volumes: the file as it was brought, for as long as it takes, and the disk that stays."""
+    volume = reserve(
+        pool=upload.pool,
+        label=upload.filename,
+        format=content.format,
+        capacity_bytes=content.capacity_bytes,
+        kind=VolumeKind.DISK,
+    )
+    volume.hints = content.hints
+    volume.save(update_fields=["hints"])
+    brought = reserve(
+        pool=upload.pool,
+        label=f"{upload.filename[:180]} (as brought)",
+        format=ImageFormat.RAW,
+        capacity_bytes=content.size_bytes,
+        kind=VolumeKind.OTHER,
+    )
+    Upload.objects.filter(pk=upload.pk).update(volume=volume)
+    audit.record(actor, "volume.import", target=volume, pool=upload.pool.name, size_bytes=upload.size_bytes)
+    publish("uploads")
+    return operations.submit(
+        "volume.import",
+        title=f"Convert and store {upload.filename}",
+        target=volume,
+        actor=actor,
+        params={
+            "volume": str(volume.uuid),
+            "upload": str(upload.uuid),
+            "brought": str(brought.uuid),
+            "brought_as": content.brought_as,
+            "offset": content.offset,
+            "size_bytes": content.size_bytes,
+        },
         long=True,
     )
 

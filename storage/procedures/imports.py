@@ -19,9 +19,10 @@ from hypervisor.facts import VolumeFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
-from storage import inventory, spool
-from storage.models import Upload, UploadState, Volume
-from storage.procedures.volumes import CreateVolume, find, record
+from storage import inspection, inventory, spool
+from storage.models import Upload, UploadState, Volume, VolumeKind
+from storage.procedures.copies import CloneVolume
+from storage.procedures.volumes import CreateVolume, DeleteVolume, find, record
 
 
 class MakeRoom(CreateVolume):
@@ -47,14 +48,15 @@ class Fill(Step):
 
     title = "Copy into the pool"
 
-    def __init__(self, volume: UUID, upload: UUID) -> None:
+    def __init__(self, volume: UUID, upload: UUID, *, offset: int = 0, size_bytes: int) -> None:
         self.volume = volume
         self.upload = upload
+        self.offset = offset
+        self.size_bytes = size_bytes
 
     def do(self, run: Run) -> None:
         """From the first byte, also the second time. Raises Conflict where bytes are missing, before or after."""
-        volume = find(self.volume)
-        size = Upload.objects.get(uuid=self.upload).size_bytes
+        volume, size = find(self.volume), self.size_bytes
 
         def told(sent: int) -> None:
             run.progress(sent / size, f"{human_bytes(sent)} of {human_bytes(size)}")
@@ -64,6 +66,7 @@ class Fill(Step):
         except FileNotFoundError:
             raise Conflict("The uploaded file is gone.", fix="Upload it again.") from None
         with source, borrow(volume.pool.host) as hypervisor:
+            source.seek(self.offset)
             hypervisor.upload_volume(volume.pool.uuid, volume.name, source, size_bytes=size, progress=told)
             facts = hypervisor.read_volume(volume.pool.uuid, volume.name)
             if facts.physical_bytes != size:
@@ -92,11 +95,53 @@ class Summed(io.BufferedReader):
         return self._sum.hexdigest()
 
 
+class CheckWhole(Step):
+    """The first bytes were looked at when it came; the host will open all of it."""
+
+    title = "Check the file"
+
+    def __init__(self, upload: UUID, content: inspection.Content) -> None:
+        self.upload = upload
+        self.content = content
+
+    def do(self, run: Run) -> None:
+        """Raise InvalidInput where it refers to other files."""
+        try:
+            with spool.path_of(self.upload).open("rb") as file:
+                file.seek(self.content.offset)
+                inspection.check_whole(file, self.content)
+        except FileNotFoundError:
+            raise Conflict("The uploaded file is gone.", fix="Upload it again.") from None
+
+
+class DropBrought(DeleteVolume):
+    """The disk was made of it, and nobody knew of it."""
+
+    title = "Delete the file as it was brought"
+
+
 @procedure("volume.import", verb=Verb.STORAGE_MANAGE)
 def store(params: dict[str, Any]) -> Sequence[Step]:
-    """The volume comes to be, then its bytes."""
-    volume, upload = UUID(params["volume"]), UUID(params["upload"])
-    return [MakeRoom(volume, params["size_bytes"]), Fill(volume, upload)]
+    """The volume comes to be, then its bytes; one that is `brought_as` another format is converted by the host."""
+    volume, upload, size = UUID(params["volume"]), UUID(params["upload"]), params["size_bytes"]
+    if "brought" not in params:
+        return [MakeRoom(volume, size), Fill(volume, upload, size_bytes=size)]
+    brought, offset = UUID(params["brought"]), params["offset"]
+    content = inspection.Content(
+        kind=VolumeKind.DISK,
+        format=ImageFormat.QCOW2,
+        capacity_bytes=0,
+        brought_as=params["brought_as"],
+        offset=offset,
+        size_bytes=size,
+    )
+    return [
+        CheckWhole(upload, content),
+        MakeRoom(brought, size),
+        Fill(brought, upload, offset=offset, size_bytes=size),
+        CloneVolume(brought, volume, format=content.brought_as, title="Convert it"),
+        DropBrought(brought),
+    ]
 
 
 @settled("volume.import")
@@ -107,7 +152,8 @@ def end(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signatur
         Volume.objects.filter(uuid=run.params["volume"]).update(ready=True)
         upload.state, upload.error = UploadState.STORED, ""
     else:
-        inventory.drop_reservation(UUID(run.params["volume"]))
+        for volume in filter(None, (run.params["volume"], run.params.get("brought"))):
+            inventory.drop_reservation(UUID(volume))
         upload.volume = None
         error = run.operation.error
         # What ends without an error and without success was cancelled: nobody wants the file any more.
