@@ -150,7 +150,11 @@ class BootWish(Wish):
     devices: tuple[str, ...]
 
     def problems(self, domain: Domain) -> Iterator[InvalidInput]:
-        """A device that it doesn't have, or one that is named twice."""
+        """None at all, a device that it doesn't have, or one that is named twice."""
+        if not self.devices:
+            yield InvalidInput(
+                "Choose at least one: without any, libvirt takes the first disk.", field="devices"
+            )
         known = {device.name for device in bootable(domain)}
         for name in self.devices:
             if name not in known:

@@ -65,7 +65,7 @@ def topology(root: Element) -> tuple[int, int, int]:
 
 
 def boot(root: Element) -> Iterator[str]:
-    """What it boots from, first to last. Classes of devices (`<boot dev=…>`) are told as the devices they stand for."""
+    """What it boots from, first to last. A class of devices (`<boot dev=…>`) is told as the first, as QEMU is."""
     ordered = [
         (order, name)
         for device, name in bootable(root)
@@ -82,6 +82,7 @@ def boot(root: Element) -> Iterator[str]:
             kind = device.get("device", "disk") if device.tag == "disk" else ""
             if kind in kinds or (choice.get("dev") == "network" and device.tag == "interface"):
                 yield name
+                break
 
 
 def bootable(root: Element) -> Iterator[tuple[Element, str]]:

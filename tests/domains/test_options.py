@@ -54,7 +54,8 @@ def seen(cast: Cast, host: Host) -> Domain:
     )
     inventory.record_domain(host, facts)
     Domain.objects.update(owner=cast.lead, team=cast.team)
-    return Domain.objects.select_related("host", "team").get()
+    found: Domain = Domain.objects.select_related("host", "team").get()
+    return found
 
 
 def fields(browser: Client, domain: Domain, group: str, **typed: Any) -> dict[str, Any]:
@@ -98,7 +99,6 @@ class TestPage:
             ("memory", {"memory_mib": 512}, {"memory_mib": 512, "memory_max_mib": 1024}, {"memory_mib": 512}),
             ("memory", {"memory_max_mib": 2048}, {"memory_mib": 1024, "memory_max_mib": 2048}, {}),
             ("boot", {"devices": [CARD, "vda"]}, {"devices": [CARD, "vda"]}, {}),
-            ("boot", {"devices": []}, {"devices": []}, {}),
             ("firmware", {"firmware": "uefi-secure"}, {"firmware": "uefi-secure"}, {}),
             ("tpm", {"tpm": "on"}, {"tpm": True}, {}),
             ("clock", {"clock": "Europe/Berlin"}, {"clock": "Europe/Berlin"}, {}),
@@ -137,6 +137,7 @@ class TestPage:
             ("memory", {"memory_mib": 2048, "memory_max_mib": 2048}, "at most 1024 MiB"),
             ("memory", {"memory_max_mib": 10 * 2**40}, "kvm1 has 8 GiB"),
             ("memory", {"memory_mib": "1 GiB"}, "whole number"),
+            ("boot", {"devices": []}, "Choose at least one"),
             ("boot", {"devices": ["vdz"]}, "not one of the available choices"),
             ("firmware", {"firmware": "coreboot"}, "not one of the available choices"),
             ("clock", {"clock": "../etc"}, "not one of the available choices"),
@@ -324,7 +325,8 @@ class TestOnARealHost:
             for facts in hypervisor.read_domains():
                 if str(facts.uuid) == uuid:
                     inventory.record_domain(host, facts)
-        return Domain.objects.select_related("host", "team", "owner").get(uuid=uuid)
+        found: Domain = Domain.objects.select_related("host", "team", "owner").get(uuid=uuid)
+        return found
 
     def change(self, domain: Domain, cast: Cast, wish: Wish) -> Operation:
         domain = self.read(domain.host, str(domain.uuid))
