@@ -42,7 +42,7 @@ def by_panel(api: httpx.Client, inventory: sqlite3.Connection, body: dict[str, o
     return took, domain
 
 
-def wait_for(inventory: sqlite3.Connection, question: str, key: UUID, answer: str) -> None:
+def wait_for(inventory: sqlite3.Connection, question: str, key: UUID, answer: object) -> None:
     """Until the row says so. Raises SystemExit after a minute."""
     deadline = time.monotonic() + DEADLINE_S
     while (row := inventory.execute(question, [key.hex]).fetchone()) != (answer,):
