@@ -17,7 +17,7 @@ def completed(typed: str, *, known: tuple[str, ...], uuid: UUID, name: str) -> s
     if root.tag != "domain":
         raise Invalid("This is no definition of a virtual machine: its first element is not <domain>.")
     if not (root.findtext("uuid") or "").strip():
-        raise Invalid(f"The definition has no <uuid>: that of this machine is {uuid}.")
+        raise Invalid(f"The definition has no UUID: that of this machine is {uuid}.")
     if uuid_of(root) != uuid:
         raise Invalid(f"The definition has another UUID: that of this machine is {uuid}.")
     if (root.findtext("name") or "").strip() != name:
