@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.cases import copies, definitions, hosts, options, power, snapshots, storage, trash
+from tests.faults.cases import copies, definitions, devices, hosts, options, power, snapshots, storage, trash
 from tests.faults.cases.base import Case
 
 GROUPS: dict[str, list[Case]] = {
@@ -14,6 +14,16 @@ GROUPS: dict[str, list[Case]] = {
         copies.Untemplate(),
     ],
     "definitions": [definitions.Define()],
+    "devices": [
+        devices.AddNic(),
+        devices.AddNicNow(),
+        devices.ChangeNic(),
+        devices.DetachNic(),
+        devices.AddDevice(),
+        devices.DetachDevice(),
+        devices.ChangeVideo(),
+        devices.DetachHostDevice(),
+    ],
     "options": [
         options.Cpu(),
         options.Memory(),
@@ -57,6 +67,7 @@ GROUPS: dict[str, list[Case]] = {
 # Kinds that need more than one host, an upload or a worker of their own, with the file that proves the same of them.
 ELSEWHERE = {
     "domain.create": "tests/faults/test_create.py",
+    "domain.hostdev.attach": "tests/domains/test_devices.py",
     "domain.migrate": "tests/faults/test_migrate.py",
     "volume.import": "tests/faults/test_volumes.py",
 }
