@@ -1,8 +1,8 @@
 """What the panel adds to one verb, and how fast it is at fifty, beside the same libvirt calls made by this process.
 
 Two machines of the same make on one libvirt host: one is started, given a disk, forced off and kept in a snapshot
-through the panel, the other by bare calls, in turn in each round. The panel is measured from the first byte of the request
-to the moment when its operation is recorded as done. Then fifty machines are started in bulk, and by a loop.
+through the panel, the other by bare calls, in turn in each round. The panel is measured from the request's first
+byte to the moment when its operation is recorded as done. Then fifty machines are started in bulk, and by a loop.
 """
 
 from __future__ import annotations
