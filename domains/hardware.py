@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from accounts.models import User
 from core.units import MIB
+from domains import lifecycle
 from domains.disk_choices import DRIVES
 from domains.machine import plain
-from domains.models import Domain, DomainDisk
+from domains.models import Domain, DomainDisk, Presence
 from storage.models import Volume
 
 NAMES: Final = {"cdrom": "CD drive", "floppy": "Floppy drive", "lun": "LUN", "disk": "Disk"}
@@ -44,6 +45,11 @@ class Row:
         return bool(_TARGET.fullmatch(self.disk.target))
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is no medium in the drive."""
+        return not self.place
+
+    @property
     def kind(self) -> str:
         """ "virtio disk", "SATA CD drive"."""
         bus = BUSES.get(self.disk.bus, self.disk.bus)
@@ -68,19 +74,20 @@ class Row:
     @property
     def pending(self) -> list[str]:
         """What the next start changes, in words."""
-        return [
+        if self.disk.present != Presence.BOTH:
+            return [Presence(self.disk.present).label]
+        changes = [
             _PENDING[name].format(value or "default") for name, value in self.disk.pending if name in _PENDING
         ]
+        return [f"Next start: {', '.join(changes)}"] if changes else []
 
 
 _PENDING: Final = {
-    "added": "is there from the next start on",
-    "removed": "is gone from the next start on",
-    "bus": "bus {} at the next start",
-    "cache": "cache {} at the next start",
-    "discard": "discard {} at the next start",
-    "source": "another source at the next start",
-    "limits": "other limits at the next start",
+    "bus": "bus {}",
+    "cache": "cache {}",
+    "discard": "discard {}",
+    "path": "another source",
+    "limits": "other limits",
 }
 
 
@@ -93,7 +100,8 @@ def _limits(disk: DomainDisk) -> list[str]:
 
 def disks(user: User, domain: Domain) -> dict[str, Any]:
     """What `domains/_hardware_disks.html` shows."""
-    return plain(user, domain) | {"rows": rows(domain)}
+    fixed = not lifecycle.allowed("domain.drive.add", domain)
+    return plain(user, domain) | {"rows": rows(domain), "drives_fixed": fixed}
 
 
 def rows(domain: Domain) -> list[Row]:

@@ -29,6 +29,8 @@ from domains.views.disks import (
     resize_disk,
 )
 from domains.views.drain import bring_back, drain
+from domains.views.guest import command as guest_command
+from domains.views.guest import freeze, guest, password
 from domains.views.hardware import hardware
 from domains.views.list import machines
 from domains.views.migrate import migrate, move_form
@@ -111,6 +113,10 @@ urlpatterns: list[URLPattern] = [
     path("<uuid:uuid>/options/owner/", assign, name="assign"),
     path("<uuid:uuid>/options/start-from/", start_from, name="start_from"),
     path("<uuid:uuid>/options/<slug:group>/", change, name="change"),
+    path("<uuid:uuid>/guest/", guest, name="guest"),
+    path("<uuid:uuid>/guest/freeze/", freeze, name="guest_freeze"),
+    path("<uuid:uuid>/guest/password/", password, name="guest_password"),
+    path("<uuid:uuid>/guest/<slug:verb>/", guest_command, name="guest_command"),
     path("<uuid:uuid>/delete/", delete, name="delete"),
     path("<uuid:uuid>/protect/", protect, name="protect"),
     path("<uuid:uuid>/unprotect/", unprotect, name="unprotect"),

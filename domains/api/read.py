@@ -78,7 +78,10 @@ class DomainPage(Schema):
 
 
 class DiskOut(Schema):
-    """A disk or drive; `path` is on the host, blank for an empty drive."""
+    """A disk or drive; `path` is on the host, blank for an empty drive. Limits per second, 0 for none.
+
+    `present` is "both" for one of this run and the next, `pending` what else the next start changes of it.
+    """
 
     target: str
     bus: str
@@ -88,6 +91,16 @@ class DiskOut(Schema):
     volume_name: str
     format: str
     readonly: bool
+    shareable: bool
+    serial: str
+    cache: str
+    discard: str
+    read_bytes_s: int
+    write_bytes_s: int
+    read_iops: int
+    write_iops: int
+    present: str
+    pending: list[tuple[str, str]]
 
 
 class NicOut(Schema):
