@@ -135,9 +135,9 @@ def _attention(user: User, hosts: list[Host], pools: list[Pool]) -> list[Attenti
     )
     found += [
         Attention(
-            level="warning",
+            level="error" if operation.left_behind else "warning",
             title=f"Failed: {operation.title}",
-            words=operation.error,
+            words=" ".join(part for part in (operation.error, operation.left_behind) if part),
             url=reverse("operations:detail", args=[operation.pk]),
         )
         for operation in failed[:MOST_ATTENTION]

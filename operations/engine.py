@@ -7,11 +7,12 @@ later, up to ATTEMPTS times in all.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from accounts.models import User
 from accounts.scoping import allowed
@@ -37,6 +38,7 @@ Pairs = list[tuple[Step, OperationStep]]
 
 def execute(operation_id: UUID) -> None:
     """Take the operation if it is due, and run it. Returns quietly where another worker has it."""
+    operation = None
     with structlog.contextvars.bound_contextvars(operation=str(operation_id)):
         try:
             operation = journal.claim(operation_id)
@@ -47,6 +49,9 @@ def execute(operation_id: UUID) -> None:
                     _make_room()
         except STOP as error:
             log.warning("gave the operation up; the next attempt goes on from the journal", error=repr(error))
+            if operation is not None and not isinstance(error, journal.LeaseLost):
+                with suppress(DatabaseError, InterfaceError):
+                    journal.let_go(operation)
 
 
 def _execute(operation: Operation) -> None:

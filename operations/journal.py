@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Greatest, Now
 
 from core.events import publish
 from operations import queue
@@ -143,6 +143,11 @@ def put_back(operation: Operation, *, after: timedelta, message: str, **changes:
         **changes,
     )
     tell_all(operation)
+
+
+def let_go(operation: Operation) -> None:
+    """Leave it to the next worker at once: the database failed us, which is no attempt that the operation had."""
+    _held(operation).update(lease_until=Now(), attempts=Greatest(F("attempts") - 1, 0))
 
 
 def parts_ended(operation: Operation, left: int) -> bool:

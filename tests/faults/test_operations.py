@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 
@@ -50,30 +51,35 @@ class TestWorkerKilled:
 
 
 class TestQueue:
-    def test_ten_messages_have_one_effect(self, crew: Crew, tmp_path: Path) -> None:
-        (toy,) = toys(tmp_path, 1)
-        operation = crew.ask(toy, slow_s=0.2)
-        for _ in range(9):
-            queue.enqueue(operation.pk)
-        (operation,) = crew.wait(operation)
-        assert (operation.state, operation.attempts) == (OperationState.SUCCEEDED, 1)
-        assert toy.history() == ONCE_EACH
+    @pytest.mark.timeout(600)
+    def test_two_and_ten_messages_have_one_effect(self, crew: Crew, tmp_path: Path) -> None:
+        """The first hundred are told twice, the others ten times, side by side."""
+        many = toys(tmp_path, 200)
+        asked = []
+        for number, toy in enumerate(many):
+            operation = crew.ask(toy, slow_s=0.01)
+            for _ in range(1 if number < 100 else 9):
+                queue.enqueue(operation.pk)
+            asked.append(operation)
+        ended = crew.wait(*asked, within_s=400)
+        assert {(one.state, one.attempts) for one in ended} == {(OperationState.SUCCEEDED, 1)}
+        assert [toy.history() for toy in many] == [ONCE_EACH] * len(many)
 
-    def test_redis_flushed_while_twenty_wait(self, crew: Crew, tmp_path: Path) -> None:
-        many = toys(tmp_path, 20)
-        asked = [crew.ask(toy, slow_s=0.5) for toy in many]
+    def test_redis_flushed_while_fifty_wait(self, crew: Crew, tmp_path: Path) -> None:
+        many = toys(tmp_path, 50)
+        asked = [crew.ask(toy, slow_s=0.2) for toy in many]
         _until_some_run()
         flush_redis()
         ended = crew.wait(*asked, within_s=2 * PROMISE_S)
         assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
         assert [toy.history() for toy in many] == [ONCE_EACH] * len(many)
 
-    def test_redis_killed_and_back(self, crew: Crew, tmp_path: Path) -> None:
-        many = toys(tmp_path, 8)
-        asked = [crew.ask(toy, slow_s=0.5) for toy in many[:4]]
+    def test_redis_killed_while_fifty_wait_and_back(self, crew: Crew, tmp_path: Path) -> None:
+        many = toys(tmp_path, 54)
+        asked = [crew.ask(toy, slow_s=0.2) for toy in many[:50]]
         _until_some_run()
         with dead_redis():
-            asked += [crew.ask(toy) for toy in many[4:]]
+            asked += [crew.ask(toy) for toy in many[50:]]
             time.sleep(2)
         ended = crew.wait(*asked, within_s=2 * PROMISE_S)
         assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
@@ -82,13 +88,30 @@ class TestQueue:
 
 class TestDatabase:
     def test_lines_cut_while_operations_run(self, crew: Crew, tmp_path: Path) -> None:
-        many = toys(tmp_path, 4)
-        asked = [crew.ask(toy, slow_s=1) for toy in many]
+        many = toys(tmp_path, 30)
+        asked = [crew.ask(toy, slow_s=0.3) for toy in many]
         _until_some_run()
-        cut_database_lines()
-        ended = crew.wait(*asked)
+        for _ in range(5):
+            cut_database_lines()
+            time.sleep(random.uniform(0.2, 1.5))
+        ended = crew.wait(*asked, within_s=2 * PROMISE_S)
         assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
         assert [toy.history() for toy in many] == [ONCE_EACH] * len(many)
+
+
+class TestPoison:
+    def test_one_that_kills_its_workers_is_parked_and_the_others_go_on(
+        self, crew: Crew, tmp_path: Path
+    ) -> None:
+        bad, *good = toys(tmp_path, 9)
+        poison = crew.ask(bad, *["1:after running"] * 20, steps=STEPS)
+        others = crew.wait(*(crew.ask(toy) for toy in good))
+        assert {operation.state for operation in others} == {OperationState.SUCCEEDED}
+
+        (parked,) = crew.wait(poison, within_s=400)
+        assert parked.state == OperationState.FAILED
+        assert "died" in parked.error
+        assert bad.effects() == [], "what it had done was taken back"
 
 
 def _until_some_run() -> None:
