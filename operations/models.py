@@ -10,9 +10,10 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Team, User
-from accounts.permissions import TEAM_ROLES, Verb, roles_with
+from accounts.permissions import Verb
 from accounts.scoping import Permitted
 from operations import targets
+from operations.rights import beyond_teams
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
@@ -42,10 +43,6 @@ class StepState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-# A kind is called like the right that it needs, where there is one of that name; these are no team's to ask for.
-BEYOND_TEAMS = sorted(verb.value for verb in Verb if roles_with(verb).isdisjoint(TEAM_ROLES))
-
-
 class OperationQuerySet(Permitted):
     """Operations belong to the team of their target and to the person who asked.
 
@@ -58,7 +55,7 @@ class OperationQuerySet(Permitted):
     def _belongs(self, user: Any, verb: Verb) -> Q:
         mine = super()._belongs(user, verb)
         if verb is Verb.OPERATION_CANCEL:
-            mine &= Q(actor=user.pk) | Q(Q(parent=None), ~Q(kind__in=BEYOND_TEAMS))
+            mine &= Q(actor=user.pk) | Q(Q(parent=None), ~Q(kind__in=beyond_teams()))
         return mine
 
     def active(self) -> OperationQuerySet:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from accounts.permissions import Role, Verb, roles_with
 from operations import procedures
-from operations.models import BEYOND_TEAMS
+from operations.rights import beyond_teams
 from tests.test_architecture import ROOMS, functions
 
 
@@ -50,7 +50,7 @@ def test_what_a_team_may_cancel_is_known_by_the_names_of_kinds() -> None:
     of_machines = [kind for kind in procedures.kinds() if kind.startswith("domain.")]
     for_leads = {kind for kind in of_machines if Role.TEAM_LEAD in roles_with(procedures.verb_of(kind))}
 
-    assert for_leads == set(of_machines) - set(BEYOND_TEAMS)
+    assert for_leads == set(of_machines) - set(beyond_teams())
     assert {"domain.create", "domain.migrate"} <= set(of_machines) - for_leads
     assert [
         kind for kind in of_machines if kind in set(Verb) and procedures.verb_of(kind) != Verb(kind)
