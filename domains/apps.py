@@ -5,7 +5,7 @@ class DomainsConfig(AppConfig):
     name = "domains"
 
     def ready(self) -> None:
-        """Make the live pieces known, the page of a machine, its operations' rights, and what it uses of other rooms."""
+        """Make the live pieces known, the page of a machine, its operations' rights, and what it uses elsewhere."""
         import domains.live  # noqa: F401
         from domains.lifecycle import RULES
         from domains.models import Domain, Selection

@@ -1,4 +1,4 @@
-"""Which kinds of operations no team may ask for, so that none may cancel them either. Rooms say it when they are loaded:
+"""Which kinds of operations no team may ask for, so that none may cancel them either. Rooms say it when they load:
 the procedures, which know the right of every kind, are loaded by workers only."""
 
 from __future__ import annotations
