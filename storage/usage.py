@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from hosts.models import Host
 from storage.models import Volume, VolumeKind
 
@@ -38,17 +40,17 @@ def users_of(host: Host, paths: Collection[str]) -> dict[str, list[Use]]:
     return found
 
 
-def based_on(volume: Volume) -> Volume | None:
-    """A volume on the same host whose data partly lies in `volume`, if there is one."""
+def based_on(volume: Volume, *, spared: Collection[str] = ()) -> Volume | None:
+    """A volume on the same host whose data partly lies in `volume`, if there is one but those at the paths `spared`."""
     if not volume.path:
         return None
     layers = Volume.objects.filter(pool__host_id=volume.pool.host_id, gone_at=None)
-    return layers.filter(backing_path=volume.path).exclude(pk=volume.pk).first()
+    return layers.filter(backing_path=volume.path).exclude(Q(pk=volume.pk) | Q(path__in=spared)).first()
 
 
-def kept_because(volume: Volume) -> str:
-    """Why it must stay even where no machine has it any more; blank where it may go."""
-    layer = based_on(volume)
+def kept_because(volume: Volume, *, spared: Collection[str] = ()) -> str:
+    """Why it must stay even where no machine has it any more; blank where it may go, as those at `spared` do, too."""
+    layer = based_on(volume, spared=spared)
     if layer is not None:
         return f"{layer} is based on it."
     return "It is an ISO image." if volume.kind == VolumeKind.ISO else ""

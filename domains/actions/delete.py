@@ -17,6 +17,7 @@ from accounts.scoping import require
 from core.errors import Conflict, InvalidInput
 from domains.actions.ask import ask
 from domains.models import Domain
+from domains.snapshots.files import files_of, upper_first
 from hosts.models import Host
 from operations import actions as operations
 from operations.models import Operation
@@ -34,9 +35,9 @@ class Deletable:
 
 
 def disks_of(domain: Domain) -> list[Deletable]:
-    """The machine's disks that lie in pools we know; CD-ROM images are not among them."""
+    """The machine's disks, and what its snapshots keep, as far as they lie in pools we know; no CD-ROM images."""
     paths = {disk.path: disk.target for disk in domain.disks.all() if disk.device == "disk" and disk.path}
-    return deletable(domain, domain.host, paths)
+    return deletable(domain, domain.host, files_of(domain) | paths)
 
 
 def deletable(domain: Domain, host: Host, paths: Mapping[str, str]) -> list[Deletable]:
@@ -44,11 +45,13 @@ def deletable(domain: Domain, host: Host, paths: Mapping[str, str]) -> list[Dele
     volumes = Volume.objects.present().filter(pool__host=host, path__in=paths).select_related("pool")
     users = users_of(host, paths.keys())
     here = reverse("domains:detail", args=[domain.uuid])
+    known = {volume.path: volume for volume in volumes}
+    backing = {path: volume.backing_path for path, volume in known.items()}
     found = []
-    for volume in volumes.order_by("path"):
-        others = [use for use in users.get(volume.path, []) if use.url != here]
-        kept = f"{others[0].name} uses it, too." if others else kept_because(volume)
-        found.append(Deletable(volume, paths[volume.path], kept))
+    for path in upper_first(known, backing):
+        others = [use for use in users.get(path, []) if not use.url.startswith(here)]
+        kept = f"{others[0].name} uses it, too." if others else kept_because(known[path], spared=known)
+        found.append(Deletable(known[path], paths[path], kept))
     return found
 
 
@@ -63,7 +66,13 @@ def chosen(possible: Collection[Deletable], volumes: Collection[UUID]) -> list[D
         if disk.kept_because:
             raise InvalidInput(f"{disk.volume} can't be deleted: {disk.kept_because}", field="volumes")
         found.append(disk)
-    return found
+    going = {disk.volume.pk for disk in found}
+    for disk in possible:
+        if disk.volume.pk not in going and any(disk.volume.backing_path == one.volume.path for one in found):
+            raise InvalidInput(
+                f"{disk.volume} is based on one that was to go.", field="volumes", fix="Let both go, or none."
+            )
+    return [disk for disk in possible if disk.volume.pk in going]
 
 
 def delete(

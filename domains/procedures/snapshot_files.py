@@ -8,10 +8,13 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import F
+
 from core.errors import Conflict
 from core.units import human_bytes
 from domains import inventory
-from domains.procedures.steps import domain_on_host, host_of
+from domains.models import SnapshotFile
+from domains.procedures.steps import host_of
 from domains.snapshots import inventory as snapshots
 from domains.snapshots.merging import Kept, Merge, Plan, plan
 from hosts.connections import Hypervisor, borrow
@@ -22,7 +25,7 @@ from hypervisor.snapshots import SnapshotFacts
 from operations.procedures import Step
 from operations.run import Later, Run
 from storage import inventory as volumes
-from storage.models import Pool, Volume
+from storage.models import Volume
 from storage.procedures.volumes import forget, refuse_if_needed
 
 _LOOK_EVERY_S: Final = 0.2
@@ -154,44 +157,43 @@ class DropFiles(Step):
 
     def do(self, run: Run) -> None:
         """What is gone already counts as done; files outside of known pools stay, and are told."""
-        host = host_of(run.params)
+        host, uuid = host_of(run.params), UUID(run.params["domain"])
         with borrow(host) as hypervisor:
-            pools = {}
             for path in run.params["dropped"]:
-                pool = _drop(run, hypervisor, host, path)
-                if pool is not None:
-                    pools[pool.pk] = pool
-            for pool in pools.values():
-                with suppress(Busy, Refused, NotFound):
-                    volumes.record_pool(host, hypervisor.refresh_pool(pool.uuid))
-                    volumes.record_volumes(pool, hypervisor.list_volumes(pool.uuid))
-            with suppress(NotFound):
-                look_at(hypervisor, host, UUID(run.params["domain"]))
+                _drop(run, hypervisor, host, path)
+            look_at(hypervisor, host, uuid)
+            _look_at_files(hypervisor, host, uuid)
 
 
-def _drop(run: Run, hypervisor: Hypervisor, host: Host, path: str) -> Pool | None:
-    volume: Volume | None = (
-        Volume.objects.filter(pool__host=host, path=path, gone_at=None).select_related("pool__host").first()
-    )
-    if volume is None:
-        run.log(f"{path} lies outside of the pools that the panel knows, or is gone. It was left alone.")
-        return None
+def _drop(run: Run, hypervisor: Hypervisor, host: Host, path: str) -> None:
+    volume = _volume(host, path)
+    try:
+        if volume is None:
+            raise NotFound("no pool has it")
+        hypervisor.read_volume(volume.pool.uuid, volume.name)
+    except NotFound:
+        run.log(f"{path} is gone, or lies outside of the pools that the panel knows: it was left alone.")
+        return
     refuse_if_needed(hypervisor, volume)
-    with suppress(NotFound):
-        hypervisor.delete_volume(volume.pool.uuid, volume.name)
+    hypervisor.delete_volume(volume.pool.uuid, volume.name)
     forget(hypervisor, volume)
-    return volume.pool
 
 
-class RecordSnapshots(Step):
-    """The machine's page shows at once what came of it."""
+def _volume(host: Host, path: str) -> Volume | None:
+    """The row of a file, also where the inventory thinks for a moment that it is gone: the host knows better."""
+    rows = Volume.objects.filter(pool__host=host, path=path).select_related("pool__host")
+    found: Volume | None = rows.order_by(F("gone_at").desc(nulls_first=True)).first()
+    return found
 
-    title = "Look at its snapshots"
 
-    def do(self, run: Run) -> None:
-        """Read and write down."""
-        with domain_on_host(run.params) as (hypervisor, uuid):
-            look_at(hypervisor, host_of(run.params), uuid)
+def _look_at_files(hypervisor: Hypervisor, host: Host, uuid: UUID) -> None:
+    """Storage shows at once what the machine's files are based on now, and how large they are."""
+    kept = SnapshotFile.objects.filter(snapshot__domain__uuid=uuid, snapshot__gone_at=None)
+    for path in {*kept.values_list("path", flat=True), *active_files(hypervisor, uuid).values()}:
+        volume = _volume(host, path)
+        if volume is not None:
+            with suppress(NotFound):
+                volumes.record_volume(volume.pool, hypervisor.read_volume(volume.pool.uuid, volume.name))
 
 
 def planned(params: dict[str, Any]) -> list[Merge]:

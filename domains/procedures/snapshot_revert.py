@@ -10,7 +10,7 @@ from uuid import UUID
 from core.errors import Conflict
 from domains.lifecycle import RULES
 from domains.procedures.delete import PowerOff
-from domains.procedures.snapshot_files import DropFiles, RecordSnapshots, active_files, backing_files, look_at
+from domains.procedures.snapshot_files import DropFiles, active_files, backing_files, look_at
 from domains.procedures.steps import domain_on_host, host_of
 from hosts.connections import Hypervisor
 from hypervisor.errors import NotFound
@@ -144,7 +144,7 @@ def revert(params: dict[str, Any]) -> Sequence[Step]:
         return [RevertInside()]
     memory = [RestoreMemory()] if params["memory"] else []
     layers = [_create(layer) for layer in params["layers"]]
-    return [CheckKept(), *layers, SwitchOff(), DefineAsItWas(), *memory, DropFiles(), RecordSnapshots()]
+    return [CheckKept(), *layers, SwitchOff(), DefineAsItWas(), *memory, DropFiles()]
 
 
 @settled(KIND)

@@ -18,6 +18,7 @@ from domains import inventory
 from domains.models import Domain, Trashed, TrashedDisk
 from domains.procedures.delete import Forget, PowerOff, Undefine
 from domains.procedures.steps import host_of, refresh
+from domains.snapshots.files import files_of
 from hosts.connections import Hypervisor, borrow
 from hypervisor.errors import NotFound
 from hypervisor.xml import edit
@@ -53,15 +54,10 @@ class Keep(Step):
                 autostart=facts.autostart,
                 by=run.operation.actor,
             )
+            paths = {disk.path: disk.target for disk in facts.disks if disk.device == "disk" and disk.path}
             TrashedDisk.objects.bulk_create(
-                TrashedDisk(
-                    trashed=entry,
-                    target=disk.target[:32],
-                    path=disk.path[:1024],
-                    doomed=disk.path in doomed,
-                )
-                for disk in facts.disks
-                if disk.device == "disk" and disk.path
+                TrashedDisk(trashed=entry, target=target[:32], path=path[:1024], doomed=path in doomed)
+                for path, target in (files_of(entry.domain) | paths).items()
             )
 
     def undo(self, run: Run) -> None:

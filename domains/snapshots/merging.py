@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.errors import Conflict
+from domains.snapshots.files import upper_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def plan(
     for target in sorted({target for one in going for target in one.files}):
         files = {one.files[target] for one in going if target in one.files}
         _plan_disk(made, target, files, active.get(target, ""), backing)
+    made.dropped = upper_first(made.dropped, backing)
     return made
 
 
@@ -72,7 +74,7 @@ def _plan_disk(made: Plan, target: str, files: set[str], active: str, backing: M
         made.merges.append(Merge(target, chain[top], base))
         made.moved[chain[top]] = base
         _refuse_branches([*removed, base], spared=chain[: chain.index(base)], leaving=files, backing=backing)
-    aside = sorted(files - set(chain))
+    aside = files - set(chain)
     _refuse_branches(aside, spared=[], leaving=files, backing=backing)
     made.dropped += [*removed, *aside]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -103,10 +103,12 @@ class CheckUnused(Step):
         self.besides = besides
 
     def do(self, run: Run) -> None:
-        """Raise Conflict where another machine on the host has one of them, or another volume is based on it."""
-        for volume in map(find, self.volumes):
+        """Raise Conflict where another machine on the host has one of them, or a volume that stays is based on it."""
+        volumes = [find(volume) for volume in self.volumes]
+        going = {volume.path for volume in volumes}
+        for volume in volumes:
             with borrow(volume.pool.host) as hypervisor:
-                refuse_if_needed(hypervisor, volume, besides=self.besides)
+                refuse_if_needed(hypervisor, volume, besides=self.besides, going=going)
 
 
 class DeleteVolume(Step):
@@ -138,8 +140,13 @@ class DeleteVolume(Step):
             forget(hypervisor, volume)
 
 
-def refuse_if_needed(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None) -> None:
-    """Raise Conflict where a domain on the host but `besides` has this volume, or another volume is based on it."""
+def refuse_if_needed(
+    hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None, going: Collection[str] = ()
+) -> None:
+    """Raise Conflict where a domain on the host but `besides` has this volume, or another volume is based on it.
+
+    Volumes at the paths `going` may be: they are deleted before it.
+    """
     refuse_if_plugged_in(hypervisor, volume, besides=besides)
     if not volume.path:
         return
@@ -154,7 +161,7 @@ def refuse_if_needed(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | 
         if pool.state is not PoolState.RUNNING:
             continue
         for other in hypervisor.list_volumes(pool.uuid):
-            if other.backing_path == volume.path and other.path != volume.path:
+            if other.backing_path == volume.path and other.path not in {volume.path, *going}:
                 raise Conflict(f"{other.name} is based on {volume}.", fix="Delete that one first.")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 from lxml import etree
@@ -104,6 +106,25 @@ class Bench:
         rows = Snapshot.objects.present().select_related("domain__host")
         found: Snapshot = rows.get(domain=domain, label=label)
         return found
+
+    @contextmanager
+    def small_pool(self) -> Iterator[Pool]:
+        """Room for disks that nobody wrote to, and for no machine's memory; the inventory believes there is plenty."""
+        folder, default = self.lab.root / "small", self.pool
+        folder.mkdir()
+        self.lab.exec("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder))
+        self.lab.virsh("pool-define-as", "small", "dir", "--target", str(folder))
+        self.lab.virsh("pool-start", "small")
+        with borrow(self.host) as hypervisor:
+            volumes.record_pools(self.host, hypervisor.list_pools())
+        self.pool = Pool.objects.get(host=self.host, name="small")
+        yield self.pool
+        self.pool = default
+        self.lab.virsh("destroy", "shot")
+        self.lab.virsh("pool-destroy", "small")
+        self.lab.virsh("pool-undefine", "small")
+        self.lab.exec("umount", str(folder))
+        folder.rmdir()
 
     def clear(self) -> None:
         """Leave the host as it was found."""

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 
+from core.errors import Conflict, InvalidInput
+from domains.actions import snapshot_schedule as rules
 from domains.actions import snapshots as actions
-from domains.models import Domain, DomainState, Snapshot, SnapshotMemory
+from domains.actions.delete import delete as delete_machine
+from domains.actions.delete import disks_of
+from domains.models import Domain, DomainState, Snapshot, SnapshotMemory, SnapshotSchedule
 from hosts.models import Host
 from operations.models import Operation, OperationState
+from storage.models import Pool, Volume
 from tests.conftest import Cast
 from tests.domains.snapshots import Bench
 from tests.lab.host import LabHost
@@ -117,3 +123,92 @@ class TestInFilesOfTheirOwn:
         domain.refresh_from_db()
         assert domain.state == DomainState.RUNNING
         assert bench.files() == before
+
+
+class TestGoneWrong:
+    def test_storage_that_fills_up_meanwhile(self, bench: Bench, cast: Cast, lab_host: LabHost) -> None:
+        with bench.small_pool() as pool:
+            domain = bench.machine(uefi=True, on=True)
+            Pool.objects.filter(pk=pool.pk).update(available_bytes=10**12)
+            operation = carry_out(actions.take(domain=domain, label="one", actor=cast.operator).pk)
+
+            assert (operation.state, operation.left_behind) == (OperationState.FAILED, "")
+            assert "space" in operation.error.lower()
+            assert lab_host.virsh("domstate", "shot").strip() == "running"
+            assert len(lab_host.virsh("vol-list", "small").splitlines()) == 1
+            assert not Volume.objects.filter(pool=pool, ours=True, gone_at=None).exists()
+
+    def test_disks_that_were_exchanged_meanwhile(self, bench: Bench, cast: Cast, lab_host: LabHost) -> None:
+        domain = bench.machine(uefi=True)
+        asked = actions.take(domain=domain, label="one", actor=cast.operator)
+        lab_host.virsh("detach-disk", "shot", "vda", "--config")
+
+        operation = carry_out(asked.pk)
+        assert (operation.state, "disks are others" in operation.error) == (OperationState.FAILED, True)
+        assert len(bench.files()) == 1
+
+    def test_a_machine_that_virsh_removed(self, bench: Bench, cast: Cast, lab_host: LabHost) -> None:
+        domain = bench.machine()
+        asked = actions.take(domain=domain, label="one", actor=cast.operator)
+        lab_host.virsh("undefine", "shot")
+
+        operation = carry_out(asked.pk)
+        assert (operation.state, "not on its host" in operation.error) == (OperationState.FAILED, True)
+
+    def test_a_branch_keeps_what_it_is_based_on(self, bench: Bench, cast: Cast) -> None:
+        domain = bench.machine(uefi=True)
+        one = take(domain, cast, "one")
+        take(bench.seen(domain.uuid), cast, "two")
+        back_to(one, cast)
+        take(bench.seen(domain.uuid), cast, "other")
+        one = bench.shot(bench.seen(domain.uuid), "one")
+
+        with pytest.raises(Conflict, match="goes on from the same moment"):
+            actions.delete(snapshot=one, children=False, actor=cast.operator)
+        delete(one, cast, children=True)
+        assert len(bench.files()) == 1
+        assert bench.lab.virsh("snapshot-list", "shot", "--name").split() == []
+
+
+class TestBeside:
+    """What others did, and what other rooms make of it."""
+
+    def test_those_that_virsh_made(self, bench: Bench, cast: Cast, lab_host: LabHost) -> None:
+        domain = bench.machine()
+        lab_host.virsh("snapshot-create-as", "shot", "<b>by hand", "why & how")
+        domain = bench.seen(domain.uuid)
+
+        row = Snapshot.objects.get()
+        assert (str(row), row.description, row.author) == ("<b>by hand", "why & how", None)
+        back_to(row, cast)
+        delete(row, cast)
+        assert lab_host.virsh("snapshot-list", "shot", "--name").split() == []
+
+    def test_the_machine_is_deleted_with_all_its_files(self, bench: Bench, cast: Cast) -> None:
+        domain = bench.machine(uefi=True, on=True)
+        one = take(domain, cast, "one")
+        take(bench.seen(domain.uuid), cast, "two")
+        back_to(one, cast)
+        domain = bench.seen(domain.uuid)
+        disks = disks_of(domain)
+
+        assert {disk.kept_because for disk in disks} == {""}
+        with pytest.raises(InvalidInput, match="is based on one"):
+            delete_machine(domain=domain, volumes=[disks[-1].volume.uuid], actor=cast.operator)
+        every = [disk.volume.uuid for disk in disks]
+        done(delete_machine(domain=domain, volumes=every, actor=cast.operator))
+        assert bench.files() == set()
+
+    def test_a_rule_takes_and_deletes(self, bench: Bench, cast: Cast) -> None:
+        domain = bench.machine()
+        rules.set_schedule(domain=domain, every_hours=1, minute=0, keep=1, memory=False, actor=cast.operator)
+        for _ in range(2):
+            SnapshotSchedule.objects.update(next_at=timezone.now())
+            rules.take_due()
+            done(Operation.objects.active().get())
+            bench.seen(domain.uuid)
+        rules.take_due()
+        done(Operation.objects.active().get())
+
+        row = Snapshot.objects.present().get()
+        assert (row.scheduled, row.author, row.label[:9]) == (True, cast.operator, "Scheduled")
