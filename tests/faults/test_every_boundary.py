@@ -5,6 +5,8 @@ How often in all is said at the end of the run ("boundaries").
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -135,3 +137,24 @@ def test_at_every_boundary(
         count += len(wave)
     nothing_is_left_over(ground)
     record_property("boundaries", count)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("group", GROUPS)
+def test_libvirtd_dies_meanwhile(crew: Crew, ground: Ground, group: str) -> None:
+    """Thrice; its machines run on, and what was under way goes on once it is back."""
+    things = [(case, case.prepare(ground)) for case in GROUPS[group]]
+    asked = [(case, thing, case.ask(ground, thing)) for case, thing in things]
+    for _ in range(3):
+        time.sleep(random.uniform(0.1, 0.8))
+        ground.lab.kill()
+        ground.lab.revive()
+    crew.wait(*(operation for _, _, operation in asked), within_s=2 * PROMISE_S)
+    for case, thing, before in asked:
+        operation = Operation.objects.get(pk=before.pk)
+        told = f"{case}: {operation.state} {operation.error} {operation.left_behind}"
+        unknowable = any(step.at_most_once for step in steps(case, operation))
+        assert operation.state == OperationState.SUCCEEDED or (unknowable and "Nobody can tell" in told), told
+        if operation.state == OperationState.SUCCEEDED:
+            case.done(ground, thing)
+    nothing_is_left_over(ground)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,12 +31,17 @@ class Machine:
 
 @contextlib.contextmanager
 def machine(
-    host: LibvirtHost, name: str, *, uuid: UUID | None = None, guest: Guest | None = None
+    host: LibvirtHost,
+    name: str,
+    *,
+    uuid: UUID | None = None,
+    guest: Guest | None = None,
+    serial: Path | None = None,
 ) -> Iterator[Machine]:
-    """Define one; it is destroyed and forgotten at the end, however far it got."""
+    """Define one; it is destroyed and forgotten at the end, however far it got. `serial` keeps what its guest says."""
     made = Machine(host, uuid or uuid4())
     file = host.root / f"{made.uuid}.xml"
-    file.write_bytes(etree.tostring(_definition(made.uuid, name, guest)))
+    file.write_bytes(etree.tostring(_definition(made.uuid, name, guest, serial)))
     host.virsh("define", str(file))
     try:
         yield made
@@ -45,16 +51,17 @@ def machine(
                 made.virsh(command)
 
 
-def _definition(uuid: UUID, name: str, guest: Guest | None) -> Any:
+def _definition(uuid: UUID, name: str, guest: Guest | None, serial: Path | None) -> Any:
     boot = [E.type("hvm", arch="x86_64", machine="q35")]
     if guest is not None:
         boot += [E.kernel(str(guest.kernel)), E.initrd(str(guest.initrd)), E.cmdline(COMMAND_LINE)]
+    said = [] if serial is None else [E.serial(E.source(path=str(serial)), type="file")]
     return E.domain(
         E.name(name),
         E.uuid(str(uuid)),
         E.memory("128" if guest else "32", unit="MiB"),
         E.vcpu("1"),
         E.os(*boot),
-        E.devices(E.graphics(type="vnc", listen="127.0.0.1"), E.video(E.model(type="vga"))),
+        E.devices(*said, E.graphics(type="vnc", listen="127.0.0.1"), E.video(E.model(type="vga"))),
         type="qemu",
     )
