@@ -51,7 +51,7 @@ def group(form: OptionForm) -> dict[str, Any]:
         "now": options.live(domain),
     }
     if isinstance(form, BootForm):
-        shown["start_refusal"] = refusal("domain.start-from", domain)
+        shown["start_refusal"] = "Shut it down first." if domain.on else refusal("domain.start-from", domain)
     return shown
 
 

@@ -73,7 +73,7 @@ class CpuWish(Wish):
                 field="sockets",
             )
         running = live(domain)
-        if self.now and running and self.vcpus != running["vcpus"]:
+        if running and self.at_once(domain) and 1 <= self.vcpus <= self.vcpus_max:
             least, limit = running["vcpus_fixed"], running["vcpus_max"]
             if not least <= self.vcpus <= limit:
                 yield InvalidInput(
@@ -115,8 +115,8 @@ class MemoryWish(Wish):
             )
         elif not least <= self.memory_mib <= self.memory_max_mib:
             yield InvalidInput(f"Give {least} to {self.memory_max_mib} MiB, the maximum.", field="memory_mib")
-        running = live(domain)
-        if self.now and running and self.memory_mib != running["memory_mib"]:
+        elif self.at_once(domain):
+            running = live(domain) or {}
             if not running["balloon"]:
                 yield InvalidInput(
                     "It has no balloon device, so its memory can't change while it runs."

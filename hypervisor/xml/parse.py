@@ -53,10 +53,10 @@ def domain_facts(*, definition: str, live: str | None, situation: DomainSituatio
     return DomainFacts(
         uuid=uuid_of(root),
         name=text_at(root, "name"),
-        title=text_at(root, "title"),
-        description=text_at(root, "description", limit=_DESCRIPTION_LIMIT),
+        title=text_at(defined, "title"),
+        description=text_at(defined, "description", limit=_DESCRIPTION_LIMIT),
         marker=attribute(root.find(f"metadata/{MARKER_TAG}"), "marker"),
-        tags=_tags(root.find(f"metadata/{MARKER_TAG}")),
+        tags=_tags(defined.find(f"metadata/{MARKER_TAG}")),
         state=situation.state,
         state_reason=situation.state_reason,
         live_id=situation.live_id,

@@ -11,6 +11,9 @@ function move(item, direction) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-order] [data-move]");
   if (!button) return;
-  move(button.closest("li"), button.dataset.move);
-  button.focus();
+  const item = button.closest("li");
+  move(item, button.dataset.move);
+  // At either end one of its two buttons is gone.
+  const left = [button, ...item.querySelectorAll("[data-move]")];
+  left.find((one) => getComputedStyle(one).visibility === "visible")?.focus();
 });
