@@ -21,8 +21,8 @@ from django.db.models import Count, F, OrderBy, Q
 from accounts.models import Team, User
 from accounts.permissions import Verb
 from core.http import typed
-from domains import gauges
-from domains.models import Domain, DomainNic, DomainQuerySet, DomainState
+from domains import gauges, guests
+from domains.models import Domain, DomainNic, DomainQuerySet, DomainState, GuestAddress
 from hosts.models import Host
 
 PAGE_SIZE: Final = 50
@@ -39,6 +39,8 @@ SORTS: Final[dict[str, str]] = {
     "team": "team__name",
 }
 _MAC = re.compile(r"(?:[0-9a-f]{2}:)+[0-9a-f]{0,2}")
+# At least as much of an address as tells it from a number in a name.
+_IP_START = re.compile(r"\d{1,3}\.[\d.]*|[0-9a-f]{0,4}:[0-9a-f:.]*")
 _UUID_START = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
 
 
@@ -111,7 +113,7 @@ class Listing:
 
 
 def find(user: User, wanted: Wanted) -> Listing:
-    """The page that `user` may see; a page past the end is the last one. Six queries, whatever the numbers."""
+    """The page that `user` may see; a page past the end is the last one. Seven queries, whatever the numbers."""
     visible: DomainQuerySet = Domain.objects.permitted(user, Verb.DOMAIN_VIEW).filter(gone_at=None)
     hosts = visible_hosts(user, visible)
     removed = [host.pk for host in hosts.values() if host.gone_at is not None]
@@ -168,7 +170,7 @@ def narrowed_to(machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[int, Ho
 
 
 def _matches(word: str, hosts: Mapping[int, Host]) -> Q:
-    """A word of the search stands in the name, the tags or the host's name, or begins the UUID, or is in a MAC."""
+    """A word of the search is in the name, the tags, the host's name or a MAC, or begins the UUID or an IP address."""
     low = word.lower()
     places = [Q(name__icontains=word), Q(tags__icontains=word)]
     on = [pk for pk, host in hosts.items() if low in host.name.lower()]
@@ -177,6 +179,9 @@ def _matches(word: str, hosts: Mapping[int, Host]) -> Q:
     if _UUID_START.fullmatch(low) and len(digits := low.replace("-", "")) <= 32:
         first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
         places.append(Q(uuid__gte=first, uuid__lte=last))
+    if _IP_START.fullmatch(low):
+        known = GuestAddress.objects.filter(address__startswith=low).order_by()
+        places.append(Q(pk__in=known.values("domain")))
     if _MAC.fullmatch(low):
         places.append(Q(pk__in=DomainNic.objects.filter(mac__icontains=low).order_by().values("domain")))
     return reduce(or_, places)
@@ -194,6 +199,7 @@ def _page(user: User, machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[i
     for row in by_key.values():
         row.host = hosts[row.host_id]
     gauges.attach(by_key.values())
+    guests.attach(by_key.values())
     return [by_key[key] for key in keys if key in by_key]
 
 

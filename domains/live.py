@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import User
 from core.live import fragment
-from domains import asked, definitions, device_pages, hardware, machine, option_pages
+from domains import asked, definitions, device_pages, guests, hardware, machine, option_pages
 from domains.models import Domain
 from domains.option_forms import FORMS
 from domains.snapshots import showing
@@ -106,5 +106,7 @@ for _group in FORMS:
 _piece("domain-snapshots", "_snapshots.html", showing.tree)
 _piece("domain-snapshot-ways", "_snapshot_ways.html", showing.taking)
 _piece("domain-snapshot-rule", "_snapshot_rule.html", showing.rule)
+_piece("domain-guest", "_guest.html", guests.of)
+_piece("domain-guest-facts", "_guest_facts.html", guests.of)
 # A creation that failed is taken back; its story must stay in sight of who waits for it.
 _piece("domain-activity", "_activity.html", machine.activity, gone="_activity.html")

@@ -9,7 +9,7 @@ from uuid import UUID
 from accounts.models import User
 from accounts.permissions import Verb
 from audit.models import Entry
-from domains import gauges, options
+from domains import gauges, guests, options
 from domains.lifecycle import refusal
 from domains.models import Domain, DomainDisk
 from domains.power import RULES, PowerVerb
@@ -85,6 +85,7 @@ def plain(user: User, domain: Domain) -> dict[str, Any]:
 def usage(user: User, domain: Domain) -> dict[str, Any]:
     """What `domains/_usage.html` and a row of the list show: the machine with its gauge."""
     gauges.attach([domain])
+    guests.attach([domain])
     return plain(user, domain)
 
 

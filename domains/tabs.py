@@ -33,6 +33,7 @@ TABS = (
     Tab("hardware", "Hardware", "domains:hardware"),
     Tab("options", "Options", "domains:options"),
     Tab("snapshots", "Snapshots", "domains:snapshots"),
+    Tab("guest", "Guest", "domains:guest"),
     Tab("definition", "Definition", "domains:definition", needs="may_read_definition"),
 )
 

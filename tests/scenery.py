@@ -26,7 +26,7 @@ from domains.models import (
 from hosts.models import Host
 from networks.models import Network
 from operations.models import Operation, OperationState
-from storage.models import Pool, Upload, Volume
+from storage.models import Export, ExportState, Pool, Upload, Volume
 from tests import routes
 from tests.conftest import Cast
 from tests.domains.history import changed_beside, draft_of
@@ -44,6 +44,7 @@ class Stage:
     network: Network
     volume: Volume
     upload: Upload
+    export: Export
     domain: Domain
     operation: Operation
     token: ApiToken
@@ -55,6 +56,7 @@ class Stage:
         things: dict[str, Any] = {
             r"hosts|on_host|domains:(drain|bring_back)$": self.host.uuid,
             r"storage:(pool|new_volume|refresh)|/pools/": self.pool.uuid,
+            r"storage:(export_file|drop_export)|/exports": self.export.uuid,
             r"storage:.*upload|/uploads": self.upload.uuid,
             r"storage:.*volume|/volumes": self.volume.uuid,
             r"networks": self.network.uuid,
@@ -65,7 +67,7 @@ class Stage:
             r"person|people|password": self.cast.member.pk,
         }
         if parameter == "verb":
-            return "start"
+            return "ping" if "guest" in where else "start"
         if parameter == "target":
             return "sda" if re.search(r"drive|medium", where) else "vda"
         if parameter == "group":
@@ -129,12 +131,16 @@ def stage(cast: Cast, host: Host) -> Stage:
     changed_beside(domain)
     SnapshotSchedule.objects.create(domain=domain, actor=cast.lead, next_at=timezone.now())
     Trashed.objects.create(domain=domain, host=host, since=timezone.now(), until=timezone.now())
+    volume = Volume.objects.create(pool=pool, name="old.iso", label="old")
     return Stage(
         cast=cast,
         host=host,
         pool=pool,
         network=Network.objects.create(host=host, uuid=uuid4(), name="default", active=True),
-        volume=Volume.objects.create(pool=pool, name="old.iso", label="old"),
+        volume=volume,
+        export=Export.objects.create(
+            owner=cast.operator, volume=volume, filename="old.qcow2", state=ExportState.READY
+        ),
         upload=Upload.objects.create(owner=cast.operator, pool=pool, filename="new.iso", size_bytes=1),
         domain=domain,
         operation=Operation.objects.create(

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 from ninja import Field, Query, Schema
 
 from core.http import one_line, signed_in
-from domains import listing, machine
+from domains import guests, listing, machine
 from domains.api.common import router
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 
@@ -54,6 +54,7 @@ class DomainOut(Schema):
     memory_mib: int
     autostart: bool
     accelerated: bool
+    addresses: list[str] = Field(alias="ips")
     created_at: datetime
     seen_at: datetime | None
 
@@ -140,7 +141,7 @@ class DomainDetail(DomainOut):
 
 
 class Filters(Schema):
-    """`q` looks for each of its words in names, tags, host names, UUIDs and MAC addresses."""
+    """`q` looks for each of its words in names, tags, host names, UUIDs, IP and MAC addresses."""
 
     q: str = Field("", max_length=listing.MAX_SEARCH)
     state: DomainState | None = None
@@ -178,4 +179,5 @@ def domain(request: HttpRequest, uuid: UUID) -> Domain:
     found = machine.find(signed_in(request), uuid)
     if found is None:
         raise Http404
+    guests.attach([found])
     return found

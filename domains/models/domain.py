@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
@@ -92,6 +93,8 @@ class Domain(Observed):
 
     # What it uses, where `domains.gauges.attach` was asked.
     gauge: Gauge | None = None
+    # Its addresses, where `domains.guests.attach` was asked.
+    ips: Sequence[str] = ()
 
     class Meta:
         ordering: ClassVar = ["name", "pk"]

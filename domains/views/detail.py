@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from core.http import signed_in
-from domains import machine
+from domains import guests, machine
 from domains.views import tab
 
 
@@ -26,6 +26,7 @@ def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
         machine.usage,
         machine.disks,
         machine.nics,
+        guests.of,
     )
 
 

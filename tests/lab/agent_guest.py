@@ -2,6 +2,7 @@
 
 Where it has a disk `vda`, it makes a file system on it and mounts it at /data, so that there is something to freeze and
 to trim. A password that is set is told on the serial line as `PASSWORD` and the SHA-256 of "user:password".
+Started with `mute=yes` it has something at the other end of the channel that listens and never answers.
 """
 
 import gzip
@@ -26,6 +27,7 @@ hostname agent-guest
 mkdir -p /data /run /var/run
 [ -b /dev/vda ] && mke2fs -q /dev/vda >/dev/null 2>&1 && mount -t ext4 /dev/vda /data
 until port=$(grep -l org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name 2>/dev/null); do sleep 0.1; done
+while [ -n "$mute" ]; do cat "/dev/$(basename "$(dirname "$port")")" >/dev/null; done
 while :; do
   qemu-ga -p "/dev/$(basename "$(dirname "$port")")" -f /run/qemu-ga.pid -t /run
   sleep 0.5
@@ -41,7 +43,7 @@ _OS_RELEASE: Final = 'NAME="Tiny"\nPRETTY_NAME="Tiny 1 <b>(agent)</b>"\nID=tiny\
 def agent_guest() -> Guest:
     """The guest, built on first use, then taken from the cache. It has no image to be booted from."""
     tiny = tiny_guest()
-    directory = artifacts.cached(f"agent-guest-1-{tiny.initrd.parent.name}", _make)
+    directory = artifacts.cached(f"agent-guest-2-{tiny.initrd.parent.name}", _make)
     return Guest(kernel=tiny.kernel, initrd=directory / "initrd.gz", iso=tiny.iso)
 
 
