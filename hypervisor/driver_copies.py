@@ -1,9 +1,13 @@
 """Copies of volumes, made by the host itself; and other names for domains."""
 
+from collections.abc import Callable
 from uuid import UUID
 
+import libvirt
+
+from hypervisor import streams
 from hypervisor.driver_domains import DomainCalls
-from hypervisor.driver_storage import StorageCalls
+from hypervisor.driver_storage import Progress, StorageCalls
 from hypervisor.errors import AlreadyExists, Busy, Refused, translate
 from hypervisor.facts import VolumeFacts
 from hypervisor.specs import VolumeSpec
@@ -31,6 +35,25 @@ class CopyCalls(StorageCalls, DomainCalls):
             self.delete_volume(pool, name)
         except Refused as refused:
             raise Busy(refused.message, code=refused.code, domain=refused.domain) from refused
+
+    @translate()
+    def read_sparse(
+        self,
+        pool: UUID,
+        name: str,
+        *,
+        write: Callable[[bytes], None],
+        skip: Callable[[int], None],
+        progress: Progress | None = None,
+    ) -> None:
+        """All bytes of a volume: data goes to `write`, the length of each hole to `skip`, in their order.
+
+        `progress` gets how many bytes have passed; an exception from it ends the reading.
+        """
+        volume = self._volume(pool, name)
+        with streams.opened(self._connection) as stream:
+            volume.download(stream, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+            streams.receive_sparse(stream, write, skip, progress=progress)
 
     @translate(effect=True)
     def grow_volume(self, pool: UUID, name: str, capacity_bytes: int) -> VolumeFacts:

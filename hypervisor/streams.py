@@ -54,6 +54,28 @@ def receive(stream: libvirt.virStream, sink: BinaryIO, *, limit_bytes: int | Non
     return received
 
 
+def receive_sparse(
+    stream: libvirt.virStream,
+    write: Callable[[bytes], None],
+    skip: Callable[[int], None],
+    *,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Hand all that comes out of a sparse stream to `write`, and the lengths of its holes to `skip`."""
+    moved = 0
+    while (chunk := stream.recvFlags(_CHUNK_BYTES, libvirt.VIR_STREAM_RECV_STOP_AT_HOLE)) != b"":
+        if chunk == _AT_HOLE:
+            length = stream.recvHole()
+            skip(length)
+            moved += length
+        else:
+            content = cast(bytes, chunk)
+            write(content)
+            moved += len(content)
+        if progress is not None:
+            progress(moved)
+
+
 def pump(
     source: libvirt.virStream, sink: libvirt.virStream, *, progress: Callable[[int], None] | None
 ) -> None:

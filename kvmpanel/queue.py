@@ -35,6 +35,11 @@ beat_schedule = {
     "hosts-tidy": {"task": "hosts.tidy", "schedule": 33.7, "options": {"expires": 30}},
     "domains-take-snapshots": {"task": "domains.take_snapshots", "schedule": 28.9, "options": {"expires": 25}},
     "domains-empty-trash": {"task": "domains.empty_trash", "schedule": 1783.0, "options": {"expires": 600}},
+    "storage-sweep-exports": {
+        "task": "storage.sweep_exports",
+        "schedule": 600.0,
+        "options": {"expires": 300},
+    },
     "storage-sweep-uploads": {
         "task": "storage.sweep_uploads",
         "schedule": 3600.0,

@@ -153,6 +153,7 @@ LONG_OPERATIONS = env.long_operations
 SHUTDOWN_PATIENCE_S = env.shutdown_patience_s
 TRASH_DAYS = env.trash_days
 UPLOADS_DIR = env.state_dir / "uploads"
+EXPORTS_DIR = env.state_dir / "exports"
 
 LOGGING_CONFIG = None
 configure_logging(level=env.log_level, plain=env.debug)

@@ -65,7 +65,8 @@ class Layout:
 
     def make_folders(self) -> None:
         """Create the state folder and what is in it, for its owner alone also where it was open to others before."""
-        for folder in (self.state, self.run, self.log, self.secrets, self.tls, self.state / "uploads"):
+        kept = (self.state / "uploads", self.state / "exports")
+        for folder in (self.state, self.run, self.log, self.secrets, self.tls, *kept):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder.stat().st_mode & 0o077:
                 folder.chmod(0o700)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from ninja.pagination import paginate
 from pydantic import Field
@@ -17,8 +17,18 @@ from core.http import idempotency_key, signed_in
 from core.paging import Paging
 from operations.api import OperationOut
 from operations.models import Operation
-from storage import actions, listing
-from storage.models import Pool, PoolQuerySet, Upload, UploadQuerySet, UploadState, Volume, VolumeKind
+from storage import actions, exported, listing
+from storage.models import (
+    Export,
+    ExportState,
+    Pool,
+    PoolQuerySet,
+    Upload,
+    UploadQuerySet,
+    UploadState,
+    Volume,
+    VolumeKind,
+)
 
 router = Router(tags=["storage"])
 
@@ -94,6 +104,18 @@ class NewVolumeIn(Schema):
     label: str
     capacity_bytes: int
     format: str = "qcow2"
+
+
+class ExportOut(Schema):
+    """A disk as one file; `sha256` and `size_bytes` are known once it is ready."""
+
+    uuid: UUID
+    volume: UUID = Field(alias="volume.uuid")
+    filename: str
+    state: ExportState
+    size_bytes: int
+    sha256: str
+    expires_at: datetime | None
 
 
 class UploadOut(Schema):
@@ -190,12 +212,52 @@ def delete_volume(request: HttpRequest, uuid: UUID) -> Status[Operation]:
     return Status(202, actions.delete_volume(volume=volume, actor=signed_in(request)))
 
 
+@router.post("volumes/{uuid}/export", response={202: OperationOut}, summary="Export a disk")
+def export_volume(request: HttpRequest, uuid: UUID) -> Status[Operation]:
+    """202 with the operation, which makes one compressed qcow2 file of it; 409 while its machine is on."""
+    operation = actions.export(
+        volume=_volume(request, uuid, Verb.STORAGE_MANAGE),
+        actor=signed_in(request),
+        idempotency_key=idempotency_key(request),
+    )
+    return Status(202, operation)
+
+
+@router.get("exports", response=list[ExportOut], summary="List exports")
+def list_exports(request: HttpRequest) -> list[Export]:
+    """Newest first; each is deleted at `expires_at`."""
+    user = signed_in(request)
+    require(user, Verb.STORAGE_MANAGE)
+    return list(Export.objects.permitted(user, Verb.STORAGE_MANAGE).select_related("volume"))
+
+
+@router.get("exports/{uuid}/file", summary="Download an export")
+def export_file(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The qcow2 file; ranges are heeded."""
+    found = _export(request, uuid)
+    return exported.sent(found.uuid, filename=found.filename)
+
+
+@router.delete("exports/{uuid}", response={204: None}, summary="Discard an export")
+def drop_export(request: HttpRequest, uuid: UUID) -> Status[None]:
+    """Before its day is over."""
+    actions.drop_export(export=_export(request, uuid), actor=signed_in(request))
+    return Status(204, None)
+
+
 @router.get("uploads", response=list[UploadOut], summary="List your uploads")
 def list_uploads(request: HttpRequest) -> UploadQuerySet:
     """Newest first; those that nobody touched for a day are forgotten."""
     user = signed_in(request)
     require(user, Verb.STORAGE_MANAGE)
     return listing.uploads(user)
+
+
+def _export(request: HttpRequest, uuid: UUID) -> Export:
+    found = listing.find_export(signed_in(request), uuid)
+    if found is None:
+        raise Http404
+    return found
 
 
 def _pool(request: HttpRequest, uuid: UUID, host: str, verb: Verb) -> Pool:

@@ -18,6 +18,8 @@ from operations.models import ACTIVE, Operation
 from storage import usage
 from storage.labels import MAX_LABEL
 from storage.models import (
+    Export,
+    ExportState,
     Pool,
     PoolQuerySet,
     Upload,
@@ -91,6 +93,13 @@ def volumes(pool: Pool, *, text: str = "", kind: str = "") -> VolumeQuerySet:
     if kind in VolumeKind.values:
         rows = rows.filter(kind=kind)
     return rows
+
+
+def find_export(user: User, uuid: UUID) -> Export | None:
+    """One file to take away that is ready; None where the person may not have it."""
+    rows = Export.objects.permitted(user, Verb.STORAGE_MANAGE).select_related("volume__pool")
+    found: Export | None = rows.filter(uuid=uuid, state=ExportState.READY).first()
+    return found
 
 
 def with_uses(pool: Pool, rows: list[Volume]) -> list[ShownVolume]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from typing import ClassVar
 
@@ -193,3 +194,13 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+    @property
+    def command_file(self) -> str:
+        """Its name as a shell takes it."""
+        return shlex.quote(self.filename)
+
+    @property
+    def command_name(self) -> str:
+        """The same without its ending: what an image service calls it."""
+        return shlex.quote(self.filename.removesuffix(".qcow2"))

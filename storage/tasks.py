@@ -9,10 +9,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from core.events import publish
-from storage import procedures, spool
-from storage.models import Upload, UploadState
+from storage import exported, inventory, procedures, spool
+from storage.models import Export, Pool, Upload, UploadState
 
-__all__ = ["procedures", "sweep_uploads"]
+__all__ = ["procedures", "sweep_exports", "sweep_uploads"]
 
 
 @shared_task(name="storage.sweep_uploads")
@@ -33,6 +33,20 @@ def sweep_uploads() -> None:
     )
     for path, upload in spool.all_parts():
         if upload not in wanted and _old(path):
+            path.unlink(missing_ok=True)
+
+
+@shared_task(name="storage.sweep_exports")
+def sweep_exports() -> None:
+    """Forget exports whose day is over, and files in the exports folder that belong to none."""
+    over = Export.objects.filter(expires_at__lt=timezone.now())
+    pools = list(Pool.objects.filter(volumes__exports__in=over).distinct())
+    over.delete()
+    for pool in pools:
+        inventory.tell(pool)
+    wanted = set(Export.objects.values_list("uuid", flat=True))
+    for path, export in exported.all_files():
+        if export not in wanted and _old(path):
             path.unlink(missing_ok=True)
 
 

@@ -16,9 +16,9 @@ from core.errors import InvalidInput
 from core.http import idempotency_key, posted, signed_in
 from core.units import GIB
 from operations.models import Operation
-from storage import actions, listing
+from storage import actions, exported, listing
 from storage.forms import NewVolume
-from storage.models import Pool, Upload, Volume, VolumeKind
+from storage.models import Export, Pool, Upload, Volume, VolumeKind
 
 VOLUMES_PER_PAGE = 100
 
@@ -74,7 +74,14 @@ def volume(request: HttpRequest, uuid: UUID) -> HttpResponse:
     [shown] = listing.with_uses(found.pool, [found])
     history = Operation.objects.permitted(signed_in(request), Verb.OPERATION_VIEW).about("volume", uuid)[:20]
     template = "storage/_volume.html" if request.headers.get("HX-Request") else "storage/volume.html"
-    return render(request, template, {"shown": shown, "volume": found, "history": history})
+    exports = Export.objects.permitted(signed_in(request), Verb.STORAGE_MANAGE).filter(volume=found)
+    context = {
+        "shown": shown,
+        "volume": found,
+        "history": history,
+        "exports": exports.select_related("owner"),
+    }
+    return render(request, template, context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -111,6 +118,35 @@ def delete_volume(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """For ever."""
     found = _volume(request, uuid, Verb.STORAGE_MANAGE)
     return _started(request, actions.delete_volume(volume=found, actor=signed_in(request)), found.pool)
+
+
+@require_POST
+def export_volume(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have it made a file to take away."""
+    found = _volume(request, uuid, Verb.STORAGE_MANAGE)
+    operation = actions.export(
+        volume=found, actor=signed_in(request), idempotency_key=idempotency_key(request)
+    )
+    if request.headers.get("HX-Request"):
+        return render(request, "operations/_started.html", {"operation": operation})
+    return redirect("storage:volume", uuid)
+
+
+@require_safe
+def export_file(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The file itself, sent by nginx."""
+    found = _export(request, uuid)
+    return exported.sent(found.uuid, filename=found.filename)
+
+
+@require_POST
+def drop_export(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Forget the file before its day is over."""
+    found = _export(request, uuid)
+    actions.drop_export(export=found, actor=signed_in(request))
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204)
+    return redirect("storage:volume", found.volume.uuid)
 
 
 @require_POST
@@ -155,6 +191,13 @@ def _pool(request: HttpRequest, uuid: UUID, verb: Verb = Verb.STORAGE_VIEW) -> P
 
 def _volume(request: HttpRequest, uuid: UUID, verb: Verb) -> Volume:
     found = listing.find_volume(signed_in(request), uuid, verb=verb)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _export(request: HttpRequest, uuid: UUID) -> Export:
+    found = listing.find_export(signed_in(request), uuid)
     if found is None:
         raise Http404
     return found

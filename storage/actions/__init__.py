@@ -1,5 +1,6 @@
 """What may be done to pools, volumes and uploads."""
 
+from storage.actions.exports import drop_export, export
 from storage.actions.layers import reserve_layer, reserve_memory
 from storage.actions.uploads import (
     begin_upload,
@@ -15,6 +16,8 @@ __all__ = [
     "create_volume",
     "delete_volume",
     "discard_upload",
+    "drop_export",
+    "export",
     "finish_upload",
     "note_progress",
     "refresh_pool",

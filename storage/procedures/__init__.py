@@ -1,6 +1,6 @@
 """How the work on volumes is done, step by step. Importing this package registers every procedure."""
 
-from storage.procedures import imports, pools
+from storage.procedures import exports, imports, pools
 from storage.procedures.layers import CreateLayer, CreateMemoryFile, filled
 from storage.procedures.volumes import CheckUnused, CreateVolume, DeleteVolume
 
@@ -11,6 +11,7 @@ __all__ = [
     "CreateVolume",
     "DeleteVolume",
     "filled",
+    "exports",
     "imports",
     "pools",
 ]

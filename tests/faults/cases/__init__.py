@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.faults.cases import copies, definitions, devices, hosts, options, power, snapshots, storage, trash
+from tests.faults.cases import (
+    copies,
+    definitions,
+    devices,
+    disks,
+    hosts,
+    options,
+    power,
+    snapshots,
+    storage,
+    trash,
+)
 from tests.faults.cases.base import Case
 
 GROUPS: dict[str, list[Case]] = {
@@ -12,6 +23,7 @@ GROUPS: dict[str, list[Case]] = {
         copies.Rename(),
         copies.Template(),
         copies.Untemplate(),
+        copies.Export(),
     ],
     "definitions": [definitions.Define()],
     "devices": [
@@ -33,6 +45,16 @@ GROUPS: dict[str, list[Case]] = {
         options.Clock(),
         options.Label(),
         options.StartFrom(),
+    ],
+    "disks": [
+        disks.Add(),
+        disks.Attach(),
+        disks.Detach(),
+        disks.Change(),
+        disks.Resize(),
+        disks.ChangeMedium(),
+        disks.AddDrive(),
+        disks.DetachDrive(),
     ],
     "power": [
         power.Start(),

@@ -1,17 +1,22 @@
-"""Clones, names and templates."""
+"""Clones, names, templates, and disks to take away."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 from uuid import uuid4
 
+from accounts.models import User
 from domains.actions.clone import clone
 from domains.actions.rename import rename
 from domains.actions.template import make_machine, make_template
 from domains.models import Domain
 from domains.wishes import Clone as Wish
 from operations.models import Operation
-from storage.models import Volume
+from storage.actions import export
+from storage.exported import path_of
+from storage.models import Export as Exported
+from storage.models import ExportState, Volume, VolumeKind
 from tests.faults.cases.base import Case, Ground
 
 
@@ -121,3 +126,36 @@ def _is_template(ground: Ground, domain: Domain) -> tuple[bool, bool]:
 def _read_only(root: Any) -> None:
     disk = root.find("devices/disk")
     disk.append(disk.makeelement("readonly"))
+
+
+class Export(Case):
+    """A qcow2 disk, through a raw copy."""
+
+    kind = "volume.export"
+
+    def prepare(self, ground: Ground) -> Volume:
+        volume = ground.volume()
+        Volume.objects.filter(pk=volume.pk).update(kind=VolumeKind.DISK)
+        return Volume.objects.get(pk=volume.pk)
+
+    def ask(self, ground: Ground, thing: Volume) -> Operation:
+        # Each of a person of its own: nobody may keep many at once.
+        actor = User.objects.create(username=f"exporter-{uuid4()}", role=ground.actor.role)
+        return export(volume=thing, actor=actor)
+
+    def done(self, ground: Ground, thing: Volume) -> None:
+        made = Exported.objects.get(volume=thing, state=ExportState.READY)
+        content = path_of(made.uuid).read_bytes()
+        assert (made.size_bytes, made.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+        assert not _copies(ground, thing)
+
+    def undone(self, ground: Ground, thing: Volume) -> None:
+        assert not Exported.objects.filter(volume=thing).exists()
+        assert not _copies(ground, thing)
+        assert (ground.lab.pool_path / thing.name).exists()
+
+
+def _copies(ground: Ground, volume: Volume) -> set[str]:
+    """The files in the pool of raw copies that were ever made of it."""
+    rows = Volume.objects.filter(label=f"{volume} (being exported)").values_list("name", flat=True)
+    return {row for row in rows if (ground.lab.pool_path / row).exists()}
