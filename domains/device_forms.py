@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from accounts.models import User
 from domains.cards import places
+from domains.device_pages import later
 from domains.device_wishes import (
     ADDABLE,
     MOST_KIB_S,
@@ -153,7 +154,11 @@ class NewDeviceForm(forms.Form):
     def __init__(self, domain: Domain, data: QueryDict | None = None, **options: Any) -> None:
         super().__init__(data, **options)
         there = set(domain.devices.values_list("kind", flat=True))
-        choices = [(kind.value, words) for kind, words in ADDABLE.items() if kind.value not in there]
+        choices = [
+            (kind.value, f"{words}, at its next start" if later(domain, kind) else words)
+            for kind, words in ADDABLE.items()
+            if kind.value not in there
+        ]
         self.fields["device"].choices = choices  # type: ignore[attr-defined]
 
     def new(self) -> NewDevice:

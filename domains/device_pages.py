@@ -21,13 +21,14 @@ from hypervisor.device_facts import DeviceKind
 _NAMED: Final = re.compile(r"[\w:.@+-]{1,255}", re.ASCII)
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 _PENDING: Final = {
-    "kind": "plugged into a {}",
-    "source": "plugged into {}",
+    "source": "in {}",
     "model": "model {}",
-    "inbound_kib_s": "receives at most {} KiB/s",
-    "outbound_kib_s": "sends at most {} KiB/s",
+    "inbound_kib_s": "receives ≤ {} KiB/s",
+    "outbound_kib_s": "sends ≤ {} KiB/s",
 }
-_LATER: Final = "It runs, and has no free place for such a device: it gets this one with its next start."
+_LINKS: Final = {"True": "link up", "False": "link down"}
+_LATER: Final = "It runs, and has no free place for such a device: it gets it with its next start."
+_COLD: Final = "It runs, and takes such a device in only when it starts: it gets it with its next start."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ class Card:
     @property
     def later(self) -> list[str]:
         """What the next start changes, in words."""
-        return [*_presence(self.nic.present), *(_pending(name, value) for name, value in self.nic.pending)]
+        pending = [words for name, value in self.nic.pending if (words := _pending(name, value))]
+        told = [f"After its next start: {', '.join(pending)}"] if pending else []
+        return _presence(self.nic.present) + told
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +134,7 @@ def later(domain: Domain, kind: str) -> str:
     """What is said before a device of `kind` is asked for; blank where it comes at once."""
     if not domain.held or kind in domain.pluggable:
         return ""
-    if kind in COLD:
-        return "It runs, and QEMU takes this in only when a machine starts: it gets this one with its next start."
-    return _LATER
+    return _COLD if kind in COLD else _LATER
 
 
 def _names(domain: Domain) -> dict[str, str]:
@@ -143,12 +144,11 @@ def _names(domain: Domain) -> dict[str, str]:
 
 
 def _presence(present: str) -> list[str]:
-    if present == Presence.NEXT:
-        return ["there from the next start on"]
-    return ["gone when it stops"] if present == Presence.NOW else []
+    return [] if present == Presence.BOTH else [Presence(present).label]
 
 
 def _pending(name: str, value: str) -> str:
     if name == "link_up":
-        return f"link {'up' if value == 'True' else 'down'}"
-    return _PENDING.get(name, "{}").format(value)
+        return _LINKS.get(value, "")
+    words = _PENDING.get(name, "")
+    return "without a limit" if words.endswith("KiB/s") and value == "0" else words.format(value)

@@ -37,6 +37,11 @@ class DeviceCalls(DefinitionCalls):
         """Where the device stands; None where the machine has none of that key."""
         return _presence(self.read_document(uuid), key)
 
+    def has_device_now(self, uuid: UUID, key: str) -> bool:
+        """Whether it runs and has the device."""
+        live = self.read_document(uuid).live_xml
+        return live is not None and key in peripherals.keys(live)
+
     def plug_device(self, uuid: UUID, spec: DeviceSpec) -> Presence:
         """Give it the device; returns where it stands then. Twice is harmless.
 
@@ -71,7 +76,7 @@ class DeviceCalls(DefinitionCalls):
             with translate(effect=True):
                 self._domain(uuid).detachDeviceFlags(peripherals.device_xml(live, key), flags)
         except NotFound:
-            if self.device_presence(uuid, key) in (Presence.NOW, Presence.BOTH):
+            if self.has_device_now(uuid, key):
                 raise
 
     def forget_device(self, uuid: UUID, key: str) -> None:

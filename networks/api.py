@@ -39,6 +39,25 @@ class NetworkOut(Schema):
     seen_at: datetime | None
 
 
+class BridgeOut(Schema):
+    """A bridge of a host's own system; `ports` are the host's own interfaces in it."""
+
+    name: str
+    host: UUID = Field(alias="host.uuid")
+    host_name: str = Field(alias="host.name")
+    active: bool
+    ports: list[str]
+    seen_at: datetime | None
+
+
+@router.get("/bridges", response=list[BridgeOut], summary="List the bridges of hosts")
+@paginate(Paging)
+def list_bridges(request: HttpRequest) -> NetworkQuerySet:
+    """All bridges of all hosts that are not inside a virtual network, by host and name."""
+    require(signed_in(request), Verb.NETWORK_VIEW)
+    return listing.bridges(signed_in(request))
+
+
 @router.get("", response=list[NetworkOut], summary="List networks")
 @paginate(Paging)
 def list_networks(request: HttpRequest) -> NetworkQuerySet:

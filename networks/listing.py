@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from accounts.models import User
 from accounts.permissions import Verb
 from networks import plugged
-from networks.models import Network, NetworkQuerySet
+from networks.models import Bridge, Network, NetworkQuerySet
 from networks.plugged import Plug
 
 
@@ -15,6 +17,13 @@ def networks(user: User) -> NetworkQuerySet:
     """Every network that `user` may see, with its host."""
     found: NetworkQuerySet = Network.objects.permitted(user, Verb.NETWORK_VIEW).present()
     return found.select_related("host")
+
+
+def bridges(user: User) -> NetworkQuerySet:
+    """Every bridge of a host's own system that `user` may see; those inside a virtual network are not among them."""
+    inside = Network.objects.present().filter(host=OuterRef("host"), bridge=OuterRef("name"))
+    found: NetworkQuerySet = Bridge.objects.permitted(user, Verb.NETWORK_VIEW).present()
+    return found.filter(~Exists(inside.exclude(forward_mode="bridge"))).select_related("host")
 
 
 def find_network(user: User, uuid: UUID, host: str = "") -> Network | None:

@@ -22,7 +22,8 @@ def list_(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     require(user, Verb.NETWORK_VIEW)
     template = "networks/_list.html" if request.headers.get("HX-Request") else "networks/list.html"
-    return render(request, template, {"networks": listing.networks(user)})
+    context = {"networks": listing.networks(user), "bridges": listing.bridges(user)}
+    return render(request, template, context)
 
 
 @require_safe

@@ -22,7 +22,6 @@ from hypervisor.xml.peripherals import key_for
 from operations.procedures import Step, procedure
 from operations.run import Later, Run
 
-_HERE: Final = (Presence.NOW, Presence.BOTH)
 _LOOK_EVERY_S: Final = 0.1
 _LOOK_FOR_S: Final = 3.0
 _ASK_EVERY_S: Final = 3.0
@@ -100,7 +99,7 @@ class PlugIn(Step):
         with domain_on_host(run.params) as (hypervisor, uuid):
             hypervisor.forget_device(uuid, self.key)
             _ask_for(run, self.key)
-            if hypervisor.device_presence(uuid, self.key) in _HERE:
+            if hypervisor.has_device_now(uuid, self.key):
                 raise Conflict("The guest keeps the device until it stops.")
             with suppress(Unreachable):
                 refresh(run.params)
@@ -124,7 +123,7 @@ class TakeOut(Step):
     def do(self, run: Run) -> None:
         """Raise Later while the guest holds it, and Conflict where it does not let go."""
         with domain_on_host(run.params) as (hypervisor, uuid):
-            here = hypervisor.device_presence(uuid, self.key) in _HERE
+            here = hypervisor.has_device_now(uuid, self.key)
             if here and not self.cold:
                 if "asked_at" not in run.params:
                     run.keep(asked_at=time.time())
@@ -191,7 +190,7 @@ def _ask_for(run: Run, key: str) -> bool:
             if type(error) is not HypervisorError or "unplug" not in error.message:
                 raise
         ends = time.monotonic() + _LOOK_FOR_S
-        while hypervisor.device_presence(uuid, key) in _HERE:
+        while hypervisor.has_device_now(uuid, key):
             if time.monotonic() > ends:
                 return False
             time.sleep(_LOOK_EVERY_S)

@@ -17,7 +17,6 @@ from core.http import idempotency_key, posted, signed_in
 from domains.actions import devices as actions
 from domains.device_forms import ChangeNicForm, NewDeviceForm, NewNicForm, VideoForm
 from domains.device_pages import later
-from domains.device_wishes import ADDABLE
 from domains.lifecycle import RULES, refusal
 from domains.models import Domain
 from domains.passthrough import offers
@@ -78,14 +77,15 @@ def add_device(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """A watchdog, a serial port, …"""
     domain = _domain(request, uuid)
     form = NewDeviceForm(domain, posted(request), initial={"key": uuid4()})
-    hints = [f"{words}: {later(domain, kind)}" for kind, words in ADDABLE.items() if later(domain, kind)]
     return _form(
         request,
         domain,
         form,
         "domain.device.add",
         lambda **click: actions.add_device(domain=domain, device=form.new(), **click),
-        hints=hints,
+        hints=["What can't be plugged in while it runs is there from its next start on."]
+        if domain.held
+        else [],
     )
 
 
