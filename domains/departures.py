@@ -120,6 +120,7 @@ def _reserve(domain: Domain, placing: Placing) -> Volume:
         format=old.format,
         capacity_bytes=old.capacity_bytes,
         kind=VolumeKind.DISK,
+        team=domain.team,
     )
     Volume.objects.filter(pk=copy.pk).update(allocation_bytes=old.allocation_bytes)
     return copy

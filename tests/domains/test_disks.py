@@ -32,7 +32,8 @@ def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Gr
 
 
 def new_disk(ground: Ground, **changes: Any) -> NewDisk:
-    return NewDisk(**{"pool": ground.pool, "size_gib": 1} | changes)
+    values: dict[str, Any] = {"pool": ground.pool, "size_gib": 1}
+    return NewDisk(**values | changes)
 
 
 class TestOff:
