@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Final
 from uuid import uuid4
@@ -23,6 +23,7 @@ _SECURE_MACHINE: Final = "q35"
 _CONTROL: Final = frozenset(map(chr, range(32))) - {"\t", "\n"} | {"\x7f", "\ufffe", "\uffff"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """A change of one kind of operation; `arguments` are those of the edit in `domains.procedures.options`."""
 
@@ -33,8 +34,9 @@ class Wish:
         return iter(())
 
     def arguments(self, domain: Domain) -> dict[str, Any]:
-        """For the definition."""
-        return asdict(self)  # type: ignore[call-overload,no-any-return]
+        """For the definition, as JSON keeps them: all but when."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "now"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def at_once(self, domain: Domain) -> dict[str, int]:
         """What also changes while it runs: "vcpus" or "memory_mib"; {} for nothing."""
@@ -83,10 +85,6 @@ class CpuWish(Wish):
                     field="vcpus",
                 )
 
-    def arguments(self, domain: Domain) -> dict[str, Any]:
-        """All but when."""
-        return {name: value for name, value in asdict(self).items() if name != "now"}
-
     def at_once(self, domain: Domain) -> dict[str, int]:
         """The number of vCPUs, where it differs."""
         running = live(domain)
@@ -130,10 +128,6 @@ class MemoryWish(Wish):
                     field="memory_mib",
                 )
 
-    def arguments(self, domain: Domain) -> dict[str, Any]:
-        """All but when."""
-        return {name: value for name, value in asdict(self).items() if name != "now"}
-
     def at_once(self, domain: Domain) -> dict[str, int]:
         """The memory, where it differs."""
         running = live(domain)
@@ -162,10 +156,6 @@ class BootWish(Wish):
                 return
         if len(set(self.devices)) != len(self.devices):
             yield InvalidInput("Name each device once.", field="devices")
-
-    def arguments(self, domain: Domain) -> dict[str, Any]:
-        """As JSON keeps it."""
-        return {"devices": list(self.devices)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,10 +248,6 @@ class LabelWish(Wish):
         for field in ("title", "description", "tags"):
             if _unfit("".join(getattr(self, field))):
                 yield InvalidInput("It holds characters that can't be kept.", field=field)
-
-    def arguments(self, domain: Domain) -> dict[str, Any]:
-        """As JSON keeps it."""
-        return asdict(self) | {"tags": list(self.tags)}
 
 
 def offered_cpus(domain: Domain) -> list[str]:
