@@ -84,7 +84,14 @@ UEFI: Final = specs.DomainSpec(
     nics=(
         specs.NicSpec(source="br0", mac="52:54:00:00:00:01", kind=specs.NetworkSource.BRIDGE),
         specs.NicSpec(source="default", mac="52:54:00:00:00:02", model=specs.NicModel.E1000E),
-        specs.NicSpec(source="default", mac="52:54:00:00:00:03", model=specs.NicModel.E1000),
+        specs.NicSpec(
+            source="default",
+            mac="52:54:00:00:00:03",
+            model=specs.NicModel.E1000,
+            link_up=False,
+            inbound_kib_s=2000,
+            outbound_kib_s=500,
+        ),
         specs.NicSpec(source="default", mac="52:54:00:00:00:04", model=specs.NicModel.RTL8139),
     ),
     vnc=specs.VncSpec(
