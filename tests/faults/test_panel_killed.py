@@ -56,7 +56,7 @@ def boots(lab: LabHost) -> list[list[str]]:
     """The boot ids that each guest has told since it was made: one more for each time that it started."""
     logs = [serial_of(lab, number) for number in range(GUESTS)]
     texts = [log.read_text(errors="replace") if log.exists() else "" for log in logs]
-    return [re.findall(rf"{READY} (\\S+)", text) for text in texts]
+    return [re.findall(rf"{READY} (\S+)", text) for text in texts]
 
 
 def everything_of(panel: Panel) -> set[int]:
