@@ -17,6 +17,7 @@ from hypervisor.xml.secrets import Secrets
 
 # As many versions are told on the tab; REST tells them all.
 RECENT = 20
+MOST_DRAFTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def shown(user: User, domain: Domain) -> dict[str, Any]:
         "versions": versions[:RECENT],
         "more": len(versions) > RECENT,
         "behind": newest is not None and newest.sha != domain.xml_sha,
-        "drafts": [draft for draft in drafts if draft.operation is None or not draft.operation.active],
+        "drafts": [one for one in drafts if one.operation is None or not one.operation.active][:MOST_DRAFTS],
     }
 
 

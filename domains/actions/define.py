@@ -47,8 +47,8 @@ def draft(
 ) -> DomainDraft:
     """Keep what was typed instead of `base`, so that it can be shown beside it; nothing is changed by that.
 
-    `before` is the draft that it began as: its secrets have placeholders, too. Raises Forbidden, and InvalidInput for
-    what is no definition of this machine.
+    `before` is the draft that it began as, which it replaces: its secrets have placeholders, too. Raises Forbidden, and
+    InvalidInput for what is no definition of this machine.
     """
     require(actor, Verb.DOMAIN_DEFINE, domain)
     known = (base.xml,) if before is None else (base.xml, before.xml)
@@ -58,7 +58,10 @@ def draft(
         raise NotXml(error.message, line=error.line, column=error.column) from error
     except Invalid as error:
         raise InvalidInput(error.message, field="xml") from error
-    return _draft(domain, base, whole, actor)
+    made = _draft(domain, base, whole, actor)
+    if before is not None and (before.operation is None or not before.operation.active):
+        before.delete()
+    return made
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Final
 
 from hypervisor.xml.devices import Device, devices_of
-from hypervisor.xml.elements import Element, document
+from hypervisor.xml.elements import Element
 from hypervisor.xml.leaves import Leaves, kib, leaves
 from hypervisor.xml.secrets import Secrets, is_hidden
 
@@ -33,6 +33,7 @@ _SPOKEN: Final = {
     "on_crash": "after it crashes",
 }
 _SIZES: Final = {"memory": "memory at most", "currentMemory": "memory at start"}
+_TOLD_APART: Final = ("devices", *_SIZES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def differences(before: str, after: str) -> list[str]:
     Raises `Invalid` for a document that is none.
     """
     secrets = Secrets()
-    old, new = (document(secrets.hide(xml)) for xml in (before, after))
+    old, new = (secrets.hidden(xml) for xml in (before, after))
     words = chain(_sizes(old, new), _rest(old, new), _devices(old, new))
     found = list(islice(words, MOST_WORDS + 1))
     return found if len(found) <= MOST_WORDS else [*found[:MOST_WORDS], "and more"]
@@ -90,15 +91,7 @@ def _size(root: Element, tag: str) -> str:
 
 def _rest(old: Element, new: Element) -> Iterator[str]:
     """All but devices and sizes."""
-    was, now = (
-        {path: value for path, value in leaves(root).items() if not _told_elsewhere(path)}
-        for root in (old, new)
-    )
-    yield from _changes(was, now)
-
-
-def _told_elsewhere(path: str) -> bool:
-    return path.split("@")[0] in _SIZES or path.startswith("devices/") or path == "devices"
+    yield from _changes(leaves(old, without=_TOLD_APART), leaves(new, without=_TOLD_APART))
 
 
 def _devices(old: Element, new: Element) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A definition as a list of its values, each with its place: what comparing definitions is made of."""
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
 from lxml import etree
@@ -26,13 +27,14 @@ _UNITS: Final = {
 }
 
 
-def leaves(root: Element) -> Leaves:
+def leaves(root: Element, *, without: Collection[str] = ()) -> Leaves:
     """Attributes, texts and empty elements below `root`, as "path@attribute" or "path" with their values.
 
-    Sizes of memory are in KiB, whatever their unit was; layout and comments don't count.
+    Sizes of memory are in KiB, whatever their unit was; layout and comments don't count, nor do the children of `root`
+    that are called like one of `without`.
     """
     found: Leaves = {}
-    _gather(root, "", found)
+    _gather(root, "", found, without)
     return found
 
 
@@ -51,12 +53,12 @@ def kib(size: Element) -> str:
     return str(int(text) * unit // 1024) if text.isascii() and text.isdecimal() and unit else text
 
 
-def _gather(element: Element, path: str, found: Leaves) -> None:
+def _gather(element: Element, path: str, found: Leaves, without: Collection[str] = ()) -> None:
     is_size = element.tag in _SIZES
     for name, value in sorted(element.attrib.items()):
         if not (is_size and name == "unit"):
             found[f"{path}@{etree.QName(name).localname}"] = str(value)
-    children = [child for child in element if isinstance(child.tag, str)]
+    children = [child for child in element if isinstance(child.tag, str) and child.tag not in without]
     text = kib(element) if is_size else (element.text or "").strip()
     if text or not (children or element.attrib):
         found[path] = text

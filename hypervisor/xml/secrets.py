@@ -33,13 +33,17 @@ class Secrets:
 
     def hide(self, xml: str) -> str:
         """The document with a placeholder for each secret."""
+        return serialize(self.hidden(xml))
+
+    def hidden(self, xml: str) -> Element:
+        """The same as its root element."""
         root = document(xml)
         for place in _places(root):
             if place.value:
                 if place.value not in self._values:
                     self._values.append(place.value)
                 place.fill(f"kept-secret-{self._values.index(place.value) + 1}")
-        return serialize(root)
+        return root
 
     def restore(self, xml: str) -> str:
         """The document with the secrets that were hidden. Raises `Invalid` for a placeholder that stands for none."""

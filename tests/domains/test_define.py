@@ -44,7 +44,8 @@ def seen(made: Machine, host: Host) -> Domain:
     with borrow(host) as hypervisor:
         record_domain(host, hypervisor.read_domain(made.uuid))
         versions.keep(host, {made.uuid: hypervisor.read_definition(made.uuid)})
-    return Domain.objects.select_related("host").get(uuid=made.uuid)
+    domain: Domain = Domain.objects.select_related("host").get(uuid=made.uuid)
+    return domain
 
 
 def virsh_edit(made: Machine, old: str, new: str) -> None:
@@ -300,6 +301,11 @@ class TestWriting:
         other = browser_of(able(cast.operator))
         assert other.get(place).status_code == 404
         assert other.post(place, {"password": PASSWORD}).status_code == 404
+
+    def test_going_on_with_a_draft_replaces_it(self, browser: Client, domain: Domain) -> None:
+        write(browser, domain, definition(domain, memory_mib=64))
+        again = write(browser, domain, definition(domain, memory_mib=32), draft=draft().uuid)
+        assert str(draft().uuid) in again["Location"]
 
     def test_a_draft_is_thrown_away(self, browser: Client, domain: Domain) -> None:
         place = write(browser, domain, definition(domain, memory_mib=64))["Location"]
