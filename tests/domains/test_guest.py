@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
 from django.core import serializers
+from django.db import connection
 from django.urls import reverse
+from lxml import etree
 from lxml.builder import E
 
 import domains.guest_inventory as inventory
@@ -22,17 +23,17 @@ from core.errors import Conflict, InvalidInput
 from domains.actions import guest as actions
 from domains.actions.guest import GuestVerb
 from domains.models import AgentState, Domain, DomainState, GuestSecret
-from hosts.connections import borrow
-from hosts.models import Host
-from hypervisor.guest_facts import AddressFacts, AddressSource, AgentFacts, FilesystemFacts, GuestFacts
-from hypervisor.guest_facts import AgentLink
+from hosts.connections import borrow, open_isolated
+from hypervisor.guest_facts import AgentLink, GuestFacts
 from operations.models import Operation, OperationLog, OperationState, OperationStep
 from tests.conftest import Cast, browser_of, program_of
 from tests.eventually import eventually
 from tests.faults.cases.base import Ground
 from tests.lab.agent_guest import AGENT_COMMAND_LINE, agent_guest
 from tests.lab.host import LabHost
-from tests.stage import adopt, carry_out, read
+from tests.stage import adopt, carry_out
+from watcher.aside import Aside
+from watcher.reading import read_guests
 
 CANARY = "c4nary-p4ssword"
 
@@ -49,7 +50,11 @@ def _boot(lab: LabHost, name: str, more: str) -> tuple[str, Path]:
     guest, serial, disk = agent_guest(), lab.root / f"{name}.log", lab.root / f"{name}.img"
     lab.exec("qemu-img", "create", "-q", "-f", "raw", str(disk), "64M")
     serial.touch()
-    boot = [E.kernel(str(guest.kernel)), E.initrd(str(guest.initrd)), E.cmdline(f"{AGENT_COMMAND_LINE} {more}")]
+    boot = [
+        E.kernel(str(guest.kernel)),
+        E.initrd(str(guest.initrd)),
+        E.cmdline(f"{AGENT_COMMAND_LINE} {more}"),
+    ]
     source = E.driver(name="qemu", type="raw", discard="unmap"), E.source(file=str(disk))
     devices = [
         E.disk(*source, E.target(dev="vda", bus="virtio"), type="file", device="disk"),
@@ -62,8 +67,6 @@ def _boot(lab: LabHost, name: str, more: str) -> tuple[str, Path]:
     root = E.domain(
         E.name(name), memory, E.vcpu("1"), system, E.features(E.acpi()), E.devices(*devices), type="qemu"
     )
-    from lxml import etree
-
     file = lab.root / f"{name}.xml"
     file.write_bytes(etree.tostring(root))
     lab.virsh("create", str(file))
@@ -116,6 +119,20 @@ class TestFacts:
         told = program_of(ground.actor).get(f"/api/v1/domains/{domain.uuid}/guest").json()
         assert (told["agent"], told["hostname"]) == ("connected", "agent-guest")
         assert told["filesystems"][0]["mountpoint"] == "/data"
+
+    def test_come_aside_by_the_watchers_lane(self, ground: Ground, domain: Domain) -> None:
+        deaf = os.eventfd(0)
+        with open_isolated(ground.host, deadline_s=20) as hypervisor:
+            aside = Aside(hypervisor)
+            aside.start(lambda: read_guests(ground.host, lambda write, *given: write(*given)))  # type: ignore[arg-type]
+            for _ in range(100):
+                aside.go_on()
+                if aside.question is None:
+                    break
+                hypervisor.wait(1.0, wake=deaf)
+        os.close(deaf)
+        domain.refresh_from_db()
+        assert (domain.guest.agent, domain.guest.os) == (AgentState.CONNECTED, "Tiny 1 <b>(agent)</b>")
 
     def test_do_not_outlive_the_run(self, ground: Ground, domain: Domain) -> None:
         listen(ground, domain)
@@ -199,8 +216,6 @@ class TestPassword:
         assert CANARY not in (ground.lab.root / "log" / "qemu" / "agent.log").read_text()
 
     def test_is_sealed_while_it_waits(self, ground: Ground, domain: Domain) -> None:
-        from django.db import connection
-
         actions.set_password(domain=domain, user="root", password=CANARY, actor=ground.actor)
         with connection.cursor() as cursor:
             cursor.execute("SELECT text FROM domains_guestsecret")

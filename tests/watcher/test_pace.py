@@ -16,7 +16,7 @@ from hypervisor.events import (
     PoolEvent,
 )
 from watcher.backoff import LONGEST_S, Backoff
-from watcher.news import REBOOT_S, News
+from watcher.news import BOOT_S, REBOOT_S, News
 
 UUID = uuid4()
 
@@ -28,7 +28,7 @@ def event(kind: DomainEventKind = DomainEventKind.STARTED) -> DomainEvent:
 class TestNews:
     def test_many_events_of_one_machine_are_one_look(self) -> None:
         news = News()
-        for kind in (DomainEventKind.DEFINED, DomainEventKind.STARTED, DomainEventKind.RESUMED):
+        for kind in (DomainEventKind.DEFINED, DomainEventKind.SUSPENDED, DomainEventKind.RESUMED):
             news.put(event(kind))
 
         assert news.due_s() == 0
@@ -46,9 +46,19 @@ class TestNews:
         assert (news.take_networks(), news.take_pools(), news.closed) == (True, True, "end of file")
         assert (news.take_networks(), news.take_pools()) == (False, False)
 
-    @pytest.mark.parametrize(
-        "kind", [DomainEventKind.GRAPHICS, DomainEventKind.AGENT, DomainEventKind.WATCHDOG]
-    )
+    def test_guests_are_looked_at_when_their_agent_comes_and_a_while_after_a_start(self) -> None:
+        news = News()
+        news.put(event(DomainEventKind.STARTED))
+        assert (news.take_domains(), news.take_guests()) == ({UUID}, set())
+        due_s = news.due_s()
+        assert due_s is not None
+        assert 0 < due_s <= BOOT_S
+        news.put(event(DomainEventKind.AGENT))
+        assert news.due_s() == 0
+        assert news.take_guests() == {UUID}
+        assert news.due_s() is None
+
+    @pytest.mark.parametrize("kind", [DomainEventKind.GRAPHICS, DomainEventKind.WATCHDOG])
     def test_a_viewer_that_comes_or_goes_is_no_news(self, kind: DomainEventKind) -> None:
         news = News()
         news.put(event(kind))
