@@ -68,12 +68,14 @@ def objections(
 ) -> list[Objection]:
     """What `wanted` has and `base`, the definition in force, has not.
 
-    `pools` are the folders of the host's pools; `own` are folders of the panel's on this host, which nobody may touch.
+    `pools` are the folders of the host's pools; those that hold the host's own files count for nothing. `own` are
+    folders of the panel's on this host, which nobody may touch.
     Raises `Invalid` for a document that is none.
     """
-    before = {found.key for found in _look(document(base), pools, own)}
+    apart = [pool for pool in pools if not any(_within(place, [pool]) for place in SYSTEM)]
+    before = {found.key for found in _look(document(base), apart, own)}
     found: dict[str, Objection] = {}
-    for one in _look(document(wanted), pools, own):
+    for one in _look(document(wanted), apart, own):
         if one.key not in before and (one.final or one.key not in found):
             found[one.key] = one
     return sorted(found.values(), key=lambda one: (not one.final, one.key))
@@ -206,9 +208,8 @@ def _without_alias(start: re.Match[str]) -> str:
 
 
 def _within(path: str, folders: Collection[str]) -> bool:
-    """A folder that is the root holds everything, and so tells nothing."""
     clean = [posixpath.normpath(folder) for folder in folders if folder.startswith("/")]
-    return any(path == folder or path.startswith(f"{folder}/") for folder in clean if folder != "/")
+    return any(path == folder or path.startswith(f"{folder.rstrip('/')}/") for folder in clean)
 
 
 def _never(found: Element, text: str, value: str) -> Objection:

@@ -143,6 +143,9 @@ def test_what_nobody_may_allow_is_not_hidden_behind_what_one_may() -> None:
     assert [one.final for one in found] == [True]
 
 
-def test_a_pool_that_is_the_root_of_the_host_allows_nothing() -> None:
-    wanted = XML.replace("</devices>", f"{NEVER[0]}</devices>")
-    assert objections("<domain/>", wanted, pools=("/", *POOLS))
+@pytest.mark.parametrize("pool", ["/", "//", "/etc", "/dev/", "/var", "/var/lib", "/srv/../etc"])
+def test_a_pool_above_the_hosts_own_files_allows_nothing(pool: str) -> None:
+    files = ("/etc/shadow", "/dev/mem", "/var/log/syslog", "/var/lib/libvirt/qemu/x")
+    for file in files:
+        wanted = XML.replace("</devices>", f"<disk><source file='{file}'/></disk></devices>")
+        assert objections("<domain/>", wanted, pools=(pool, *POOLS))
