@@ -38,8 +38,9 @@ def volumes(user: User, domain: Domain) -> VolumeQuerySet:
 
 
 def unused(user: User, domain: Domain) -> VolumeQuerySet:
-    """Those of `volumes` that no machine has and no other volume is based on."""
-    used = DomainDisk.objects.filter(domain__host=domain.host_id, domain__gone_at=None).exclude(path="")
+    """Those of `volumes` that no machine has for itself and no other volume is based on; none that this one has."""
+    disks = DomainDisk.objects.filter(domain__host=domain.host_id, domain__gone_at=None).exclude(path="")
+    used = disks.filter(Q(shareable=False) | Q(domain=domain.pk))
     bases = Volume.objects.filter(pool__host=domain.host_id, gone_at=None).exclude(backing_path="")
     found: VolumeQuerySet = (
         volumes(user, domain)

@@ -41,6 +41,8 @@ class DiskForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
     units: ClassVar[dict[str, str]] = {"size_gib": "GiB", "patience_s": "s"}
+    # Folded away until somebody wants them, or one of them is wrong.
+    folded: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, user: User, domain: Domain, disk: DomainDisk | None = None) -> None:
         super().__init__(*args)
@@ -53,9 +55,19 @@ class DiskForm(forms.Form):
         """Fill in what depends on the machine."""
 
     def shown(self) -> Iterator[tuple[BoundField, str]]:
-        """Each field that people see, with its unit."""
+        """Each field that people see at once, with its unit."""
         for field in self.visible_fields():
-            yield field, self.units.get(field.name, "")
+            if field.name not in self.folded:
+                yield field, self.units.get(field.name, "")
+
+    def more(self) -> Iterator[tuple[BoundField, str]]:
+        """The other ones."""
+        for name in self.folded:
+            yield self[name], self.units.get(name, "")
+
+    def opened(self) -> bool:
+        """Whether those are shown from the start."""
+        return any(self.errors.get(name) or self.initial.get(name) for name in self.folded)
 
     def refuse(self, field: str, message: str) -> None:
         """Put the action's words beside the field they are about; those about none stand above."""
@@ -87,6 +99,7 @@ class SettingsForm(DiskForm):
         "read_iops": "per second",
         "write_iops": "per second",
     }
+    folded: ClassVar[tuple[str, ...]] = ("read_mib_s", "write_mib_s", "read_iops", "write_iops")
 
     def settings(self) -> DiskSettings:
         """As typed, once it is valid."""
@@ -149,11 +162,14 @@ class ExistingDiskForm(SettingsForm):
     field_order = ["volume"]
 
     def prepare(self) -> None:
-        """Those that nobody needs; with a tick at shareable also those that others have, by REST."""
+        """Those that nobody has for themselves."""
         volumes = list(disk_choices.unused(self.user, self.domain))
         field: Any = self.fields["volume"]
         field.queryset = disk_choices.volumes(self.user, self.domain)
         field.choices = [("", field.empty_label), *((str(one.uuid), _words(one)) for one in volumes)]
+        if not volumes:
+            here = self.domain.host.name
+            field.help_text = f"No disk on {here} is free. Detach one elsewhere, or bring one to Storage."
 
     def wanted(self) -> ExistingDisk:
         """As typed, once it is valid."""
