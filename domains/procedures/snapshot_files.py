@@ -19,14 +19,14 @@ from domains.snapshots import inventory as snapshots
 from domains.snapshots.merging import Kept, Merge, Plan, plan
 from hosts.connections import Hypervisor, borrow
 from hosts.models import Host
-from hypervisor.errors import AlreadyInState, Busy, HypervisorError, NotFound, Refused, Unreachable
+from hypervisor.errors import AlreadyInState, HypervisorError, NotFound, Unreachable
 from hypervisor.facts import DomainState, PoolState
 from hypervisor.snapshots import SnapshotFacts
 from operations.procedures import Step
 from operations.run import Later, Run
 from storage import inventory as volumes
 from storage.models import Volume
-from storage.procedures.volumes import forget, refuse_if_needed
+from storage.procedures.volumes import forget, look_anew, refuse_if_needed
 
 _LOOK_EVERY_S: Final = 0.2
 # What is merged within this time keeps its worker; the rest is looked at again later, however long it takes.
@@ -54,8 +54,7 @@ def backing_files(hypervisor: Hypervisor, paths: set[str]) -> dict[str, str]:
         if pool.state is not PoolState.RUNNING:
             continue
         if pool.path.rstrip("/") in folders:
-            with suppress(Busy, Refused):
-                hypervisor.refresh_pool(pool.uuid)
+            look_anew(hypervisor, pool.uuid)
         for volume in hypervisor.list_volumes(pool.uuid):
             if volume.backing_path:
                 found[volume.path] = volume.backing_path

@@ -150,19 +150,26 @@ def refuse_if_needed(
     refuse_if_plugged_in(hypervisor, volume, besides=besides)
     if not volume.path:
         return
-    # QEMU makes overlays that libvirt only sees when it looks at the folder again; it can't while one is being filled.
-    try:
-        hypervisor.refresh_pool(volume.pool.uuid)
-    except Unreachable:
-        raise
-    except HypervisorError as error:
-        log.info("judged by the last look at the pool", pool=volume.pool.name, error=error.message)
+    look_anew(hypervisor, volume.pool.uuid)
     for pool in hypervisor.list_pools():
         if pool.state is not PoolState.RUNNING:
             continue
         for other in hypervisor.list_volumes(pool.uuid):
             if other.backing_path == volume.path and other.path not in {volume.path, *going}:
                 raise Conflict(f"{other.name} is based on {volume}.", fix="Delete that one first.")
+
+
+def look_anew(hypervisor: Hypervisor, pool: UUID) -> None:
+    """Let libvirt see what QEMU did in the pool's folder. It can't while a volume is being made or filled there.
+
+    Then what it saw last has to do.
+    """
+    try:
+        hypervisor.refresh_pool(pool)
+    except Unreachable:
+        raise
+    except HypervisorError as error:
+        log.info("judged by the last look at the pool", pool=str(pool), error=error.message)
 
 
 def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None) -> None:
