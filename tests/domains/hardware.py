@@ -71,6 +71,7 @@ class Machine:
             E.devices(
                 E.controller(type="pci", model="pcie-root"),
                 *ports,
+                E.controller(type="pci", model="pcie-to-pci-bridge"),
                 E.controller(type="virtio-serial"),
                 E.interface(
                     E.mac(address=self.mac),

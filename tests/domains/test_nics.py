@@ -11,8 +11,8 @@ import pytest
 from lxml import etree
 
 from core.errors import Conflict, Forbidden, InvalidInput
-from domains.actions.devices import add_nic, change_nic, detach_nic
-from domains.device_wishes import NewNic, NicWish
+from domains.actions.devices import add_device, add_nic, change_nic, detach_device, detach_nic
+from domains.device_wishes import NewDevice, NewNic, NicWish
 from domains.models import Domain, DomainNic, DomainState
 from domains.procedures.nics import ChangeDefinition
 from hosts.models import Host
@@ -103,7 +103,7 @@ class TestMove:
         self.taken_out_and_put_in_again(guest, cast)
 
     def taken_out_and_put_in_again(self, guest: Machine, cast: Cast) -> None:
-        """On the guest that runs already: one that lets go of its card, and is given another one."""
+        """On the guest that runs already: it lets go of its card, and is given other things."""
         ended = done(detach_nic(domain=guest.seen(), mac=MAC, actor=cast.operator))
         assert ended.state == OperationState.SUCCEEDED, ended.error
         assert macs(guest.document()) == macs(guest.document(live=True)) == []
@@ -116,6 +116,12 @@ class TestMove:
             doc.find("devices/interface/address") for doc in (guest.document(), guest.document(live=True))
         ]
         assert dict(places[0].attrib) == dict(places[1].attrib)
+        for kind, key in (("rng", "rng:virtio"), ("agent", "agent:org.qemu.guest_agent.0")):
+            done(add_device(domain=guest.seen(), device=NewDevice(kind=kind), actor=cast.operator))
+            assert guest.seen().devices.get(kind=kind).present == "both"
+            ended = done(detach_device(domain=guest.seen(), key=key, actor=cast.operator))
+            assert ended.state == OperationState.SUCCEEDED, ended.error
+            assert not guest.seen().devices.filter(kind=kind).exists()
 
 
 class TestOff:
