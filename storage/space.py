@@ -6,8 +6,12 @@ from collections.abc import Collection
 
 from django.db.models import Case, F, Sum, When
 
+from core.units import GIB
 from hypervisor.specs import ImageFormat
 from storage.models import Pool, Upload, UploadState, Volume
+
+# A host copies less than this in a few seconds; more has to wait where several long operations run already.
+LONG_COPY_BYTES = GIB
 
 
 def lock(pool: Pool) -> Pool:

@@ -165,9 +165,14 @@ def _clone(new: Clone, actor: User, idempotency_key: str | None) -> Operation:
         team=new.team,
         params=plan.to_params(),
         idempotency_key=idempotency_key,
-        long=not new.linked,
+        long=not new.linked and _in_use(source) >= space.LONG_COPY_BYTES,
         holds=[source],
     )
+
+
+def _in_use(source: Domain) -> int:
+    """How many bytes of its disks there are to copy."""
+    return sum(original.volume.allocation_bytes for original in originals(source) if original.volume)
 
 
 def _copied(new: Clone, original: Original) -> CopiedDisk:

@@ -24,6 +24,7 @@ from domains.wishes import Anywhere, NewDomain, Wish
 from operations import actions as operations
 from operations.models import Operation
 from storage import actions as storage
+from storage import space
 from storage.models import Volume, VolumeKind
 
 MIN_MEMORY_MIB = 64
@@ -189,12 +190,16 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         team=new.team,
         params=plan.to_params(),
         idempotency_key=idempotency_key,
-        long=new.image is not None and not new.as_it_is,
+        long=_copies_much(new),
         holds=[new.image] if new.image is not None else [],
     )
     if why:
         operations.remark(operation, why)
     return operation
+
+
+def _copies_much(new: NewDomain) -> bool:
+    return new.image is not None and not new.as_it_is and new.image.allocation_bytes >= space.LONG_COPY_BYTES
 
 
 def _disk(new: NewDomain) -> Volume:

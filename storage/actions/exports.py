@@ -51,7 +51,7 @@ def export(*, volume: Volume, actor: User, idempotency_key: str | None = None) -
                 "flat": None if flat is None else str(flat.uuid),
             },
             idempotency_key=idempotency_key,
-            long=True,
+            long=volume.allocation_bytes >= space.LONG_COPY_BYTES,
         )
 
     return operations.once(actor, idempotency_key, ask, kind="volume.export", target=volume)
