@@ -116,6 +116,7 @@ class NicOut(Schema):
 class DomainDetail(DomainOut):
     """All of a machine. `gone_at` is set on one that vanished from its host."""
 
+    title: str
     description: str
     state_reason: str
     persistent: bool
