@@ -15,7 +15,7 @@ from domains.coming import memory_mib as coming_memory_mib
 from domains.models import Domain, DomainDisk, DomainNic, DomainState
 from domains.moving import MoveOptions
 from hosts.models import Host
-from networks.models import Network
+from networks.models import Bridge, Network
 from storage import space
 from storage.models import Pool, Volume, VolumeKind
 
@@ -162,11 +162,12 @@ def _memory(domain: Domain, target: Host) -> Iterator[Finding]:
 
 def _networks(domain: Domain, target: Host) -> Iterator[Finding]:
     there = {network.name: network for network in Network.objects.present().filter(host=target)}
+    bridges = set(Bridge.objects.present().filter(host=target).values_list("name", flat=True))
     for nic in domain.nics.all():
-        yield _network(nic, there, target)
+        yield _network(nic, there, bridges, target)
 
 
-def _network(nic: DomainNic, there: dict[str, Network], target: Host) -> Finding:
+def _network(nic: DomainNic, there: dict[str, Network], bridges: set[str], target: Host) -> Finding:
     if nic.kind == "network":
         network = there.get(nic.source)
         if network is None:
@@ -175,8 +176,10 @@ def _network(nic: DomainNic, there: dict[str, Network], target: Host) -> Finding
             return blocker(f"Network {nic.source} is not active on {target.name}.", "Start it there.")
         return ok(f"Network {nic.source} is active on {target.name}.")
     if nic.kind == "bridge":
-        if any(network.bridge == nic.source for network in there.values()):
+        if nic.source in bridges or any(network.bridge == nic.source for network in there.values()):
             return ok(f"Bridge {nic.source} is there on {target.name}.")
+        if bridges:
+            return blocker(f"{target.name} has no bridge {nic.source}.", "Make one of this name there.")
         return warning(f"The panel can't see whether {target.name} has the bridge {nic.source}.")
     return warning(f"A network card of kind {nic.kind} may not work the same on {target.name}.")
 
