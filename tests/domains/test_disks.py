@@ -15,7 +15,10 @@ from domains.disk_wishes import DiskSettings, ExistingDisk, NewDisk
 from domains.models import Domain, DomainDisk, DomainState
 from hypervisor.limits import IoLimits
 from hypervisor.specs import ImageFormat
+from operations import journal
 from operations.models import OperationState
+from operations.procedures import steps_of
+from operations.run import Run
 from storage.models import Volume
 from tests.conftest import Cast
 from tests.domains.disks import booted, clear, done, element, failed, targets
@@ -287,6 +290,7 @@ class TestRunning:
             self._new_and_existing(ground, ground.seen(uuid))
             self._limits_now_and_cache_later(ground, ground.seen(uuid))
             self._larger(ground, ground.seen(uuid))
+            self._out_and_taken_back(ground, ground.seen(uuid))
             self._out_with_consent(ground, ground.seen(uuid))
             self._what_cannot_be_hot(ground, ground.seen(uuid))
             self._no_consent(ground, ground.seen(uuid))
@@ -313,6 +317,26 @@ class TestRunning:
         done(action.resize(domain=domain, target="vda", size_gib=3, actor=ground.actor))
         assert f"Capacity:       {3 * GIB}" in ground.lab.virsh("domblkinfo", str(domain.uuid), "vda")
         assert Volume.objects.get(path=domain.disks.get(target="vda").path).capacity_bytes == 3 * GIB
+
+    def _out_and_taken_back(self, ground: Ground, domain: Domain) -> None:
+        """As where somebody cancels after the guest has let go."""
+        before = element(ground, domain, "vdb").find("source").get("file")
+        asked = action.detach(domain=domain, target="vdb", actor=ground.actor)
+        operation = journal.claim(asked.pk)
+        assert operation is not None
+        run = Run(operation)
+        steps = steps_of(operation.kind, operation.params)
+        for step in steps:
+            step.do(run)
+        for later in (False, True):
+            assert "vdb" not in targets(ground, domain, later=later)
+
+        for step in [*reversed(steps), *reversed(steps)]:  # also twice
+            step.undo(run)
+
+        for later in (False, True):
+            assert element(ground, domain, "vdb", later=later).find("source").get("file") == before
+        journal.finish(operation, OperationState.CANCELLED)
 
     def _out_with_consent(self, ground: Ground, domain: Domain) -> None:
         path = domain.disks.get(target="vdb").path
