@@ -90,6 +90,11 @@ GROUPS: dict[str, list[Case]] = {
 ELSEWHERE = {
     "domain.create": "tests/faults/test_create.py",
     "domain.hostdev.attach": "tests/domains/test_devices.py",
+    "domain.guest.freeze": "tests/domains/test_guest.py",
+    "domain.guest.password": "tests/domains/test_guest.py",
+    "domain.guest.ping": "tests/domains/test_guest.py",
+    "domain.guest.thaw": "tests/domains/test_guest.py",
+    "domain.guest.trim": "tests/domains/test_guest.py",
     "domain.migrate": "tests/faults/test_migrate.py",
     "volume.import": "tests/faults/test_volumes.py",
 }
