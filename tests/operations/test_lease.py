@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,21 +21,26 @@ from tests.operations.toys import Toy
 THREADS = 8
 
 
-def at_once(call: Callable[[], Any]) -> list[Any]:
-    """What `call` gives, or raises, in threads that all begin at the same moment."""
+def at_once(call: Callable[[], Any], *, each: int = 1) -> list[Any]:
+    """What `call` gives, or raises, in threads that all begin at the same moment; each calls it so many times."""
     start = threading.Barrier(THREADS)
 
-    def one(_: int) -> Any:
+    def one(_: int) -> list[Any]:
         start.wait()
         try:
-            return call()
-        except Exception as error:  # noqa: BLE001 (the test looks at it)
-            return error
+            return [_outcome(call) for _ in range(each)]
         finally:
             connection.close()
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(one, range(THREADS)))
+        return list(chain.from_iterable(pool.map(one, range(THREADS))))
+
+
+def _outcome(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 (the test looks at it)
+        return error
 
 
 class TestClaim:
