@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
