@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 import audit
@@ -85,7 +86,10 @@ def take_due() -> None:
         claimed = SnapshotSchedule.objects.filter(pk=schedule.pk, next_at=schedule.next_at)
         if claimed.update(next_at=following, last_at=now):
             _tell(schedule, _take(schedule, now))
-    for schedule in schedules:
+    taken = Q(domain__snapshots__scheduled=True, domain__snapshots__gone_at=None)
+    for schedule in schedules.annotate(taken=Count("domain__snapshots", filter=taken)).filter(
+        taken__gt=F("keep")
+    ):
         _prune(schedule)
 
 
@@ -119,18 +123,16 @@ def _tell(schedule: SnapshotSchedule, why: str) -> None:
 
 def _prune(schedule: SnapshotSchedule) -> None:
     """One at a time: the next goes when the operation on the machine has ended."""
-    taken = (
-        Snapshot.objects.present().filter(domain=schedule.domain, scheduled=True).order_by("-taken_at", "-pk")
-    )
-    old = list(taken.select_related("domain__host", "domain__team")[schedule.keep :])
-    if not old or schedule.actor is None or not schedule.domain.host.up:
+    taken = Snapshot.objects.present().filter(domain=schedule.domain, scheduled=True)
+    oldest = taken.select_related("domain__host", "domain__team").order_by("taken_at", "pk").first()
+    if oldest is None or schedule.actor is None or not schedule.domain.host.up:
         return
     try:
-        snapshots.delete(snapshot=old[-1], children=False, actor=schedule.actor)
+        snapshots.delete(snapshot=oldest, children=False, actor=schedule.actor)
     except TargetBusy:
         return
     except PanelError as error:
-        words = f"“{old[-1]}” could not be deleted: {error.message}"[:255]
+        words = f"“{oldest}” could not be deleted: {error.message}"[:255]
         if words != schedule.told:
             SnapshotSchedule.objects.filter(pk=schedule.pk).update(told=words)
             publish("domain", schedule.domain.uuid)

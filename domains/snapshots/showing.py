@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
+from accounts.permissions import Verb
 from domains.lifecycle import RULES, refusal
 from domains.models import Domain, Snapshot, SnapshotSchedule
 from domains.preflight import UEFI
@@ -57,7 +58,10 @@ def tree(user: User, domain: Domain) -> dict[str, Any]:
         "rows": list(_ordered(rows, _sizes(domain, rows))),
         "revert": _reverting(domain),
         "delete": possible(DELETE, domain),
-        "at_work": Operation.objects.active().about("domain", domain.uuid).first(),
+        "at_work": Operation.objects.active()
+        .permitted(user, Verb.OPERATION_VIEW)
+        .about("domain", domain.uuid)
+        .first(),
     }
 
 
