@@ -58,6 +58,10 @@ def submit(
         parent=parent,
         long=long,
     )
+    return _begin(operation, holds)
+
+
+def _begin(operation: Operation, holds: Collection[models.Model]) -> Operation:
     # Twice, because the operation that was in the way may end between our refusal and our look at it.
     for _ in range(2):
         try:

@@ -161,23 +161,7 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         firmware=new.firmware,
         owner=actor,
     )
-    disk = _disk(new)
-    plan = Plan(
-        host=new.host.uuid,
-        domain=domain.uuid,
-        name=new.name,
-        description=new.description,
-        vcpus=new.vcpus,
-        memory_mib=new.memory_mib,
-        firmware=new.firmware,
-        disk=disk.uuid,
-        iso=new.iso.uuid if new.iso else None,
-        image=new.image.uuid if new.image else None,
-        as_it_is=new.as_it_is,
-        network=new.network.name if new.network else None,
-        mac=names.fresh_mac(),
-        start=new.start,
-    )
+    plan = _plan(new, domain)
     audit.record(
         actor, "domain.create", target=domain, host=new.host.name, vcpus=new.vcpus, memory_mib=new.memory_mib
     )
@@ -196,6 +180,25 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
     if why:
         operations.remark(operation, why)
     return operation
+
+
+def _plan(new: NewDomain, domain: Domain) -> Plan:
+    return Plan(
+        host=new.host.uuid,
+        domain=domain.uuid,
+        name=new.name,
+        description=new.description,
+        vcpus=new.vcpus,
+        memory_mib=new.memory_mib,
+        firmware=new.firmware,
+        disk=_disk(new).uuid,
+        iso=new.iso.uuid if new.iso else None,
+        image=new.image.uuid if new.image else None,
+        as_it_is=new.as_it_is,
+        network=new.network.name if new.network else None,
+        mac=names.fresh_mac(),
+        start=new.start,
+    )
 
 
 def _copies_much(new: NewDomain) -> bool:
