@@ -29,8 +29,8 @@ from operations.models import Operation
 KEPT: Final = 200
 # How many of its differences are told in lists.
 MOST_CHANGES: Final = 50
-# How many the watcher reads at once: a host with thousands of machines is new only once.
-AT_ONCE: Final = 200
+# How many the watcher reads at a time, so that a host with many new machines on a slow line is heard in between.
+AT_ONCE: Final = 50
 # An operation that ends before its change was noticed ended no longer ago than this.
 _NOTICED_WITHIN: Final = timedelta(seconds=5)
 _LEAVE_IT_AS_IT_IS: Final = [

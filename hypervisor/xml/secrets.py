@@ -19,7 +19,7 @@ _QEMU_ARG: Final = f"{{{QEMU_NAMESPACE}}}arg"
 _ATTRIBUTES: Final = frozenset({"passwd", "password"})
 _ELEMENTS: Final = frozenset({"passwd", "password", "cookie", "secret"})
 _TELLING: Final = re.compile("passw|secret", re.IGNORECASE)
-_PLACEHOLDER: Final = re.compile(r"kept-secret-([1-9][0-9]{0,3})")
+_PLACEHOLDER: Final = re.compile(r"kept-secret-([1-9][0-9]{0,6})")
 
 
 class Secrets:
@@ -29,7 +29,7 @@ class Secrets:
     """
 
     def __init__(self) -> None:
-        self._values: list[str] = []
+        self._numbers: dict[str, int] = {}
 
     def hide(self, xml: str) -> str:
         """The document with a placeholder for each secret."""
@@ -40,21 +40,21 @@ class Secrets:
         root = document(xml)
         for place in _places(root):
             if place.value:
-                if place.value not in self._values:
-                    self._values.append(place.value)
-                place.fill(f"kept-secret-{self._values.index(place.value) + 1}")
+                number = self._numbers.setdefault(place.value, len(self._numbers) + 1)
+                place.fill(f"kept-secret-{number}")
         return root
 
     def restore(self, xml: str) -> str:
         """The document with the secrets that were hidden. Raises `Invalid` for a placeholder that stands for none."""
         root = document(xml)
+        values = list(self._numbers)
         for place in _places(root):
             found = _PLACEHOLDER.fullmatch(place.value)
             if found is not None:
                 number = int(found[1])
-                if number > len(self._values):
+                if number > len(values):
                     raise Invalid(f"“{found[0]}” stands for no secret of the definition in force.")
-                place.fill(self._values[number - 1])
+                place.fill(values[number - 1])
         return serialize(root)
 
 

@@ -27,8 +27,14 @@ def domain(cast: Cast, host: Host) -> Domain:
     return Domain.objects.create(host=host, name="web1", team=cast.team, state=DomainState.OFF)
 
 
-def at_work(domain: Domain, cast: Cast, *, kind: str = "domain.edit", **columns: Any) -> Operation:
+def at_work(
+    domain: Domain, cast: Cast, *, kind: str = "domain.edit", ended_s_ago: float | None = None, **columns: Any
+) -> Operation:
+    """An operation on the machine that runs, or ended so many seconds ago."""
     values: dict[str, Any] = {"state": OperationState.RUNNING, "started_at": timezone.now()}
+    if ended_s_ago is not None:
+        then = timezone.now() - timedelta(seconds=ended_s_ago)
+        values |= {"state": OperationState.SUCCEEDED, "finished_at": then}
     made: Operation = Operation.objects.create(
         kind=kind,
         title="More memory for web1",
@@ -39,11 +45,6 @@ def at_work(domain: Domain, cast: Cast, *, kind: str = "domain.edit", **columns:
         **(values | columns),
     )
     return made
-
-
-def ended(*, seconds_ago: float) -> dict[str, Any]:
-    then = timezone.now() - timedelta(seconds=seconds_ago)
-    return {"state": OperationState.SUCCEEDED, "finished_at": then}
 
 
 def origins(domain: Domain) -> list[str]:
@@ -123,8 +124,8 @@ class TestAuthors:
     @pytest.mark.parametrize(
         ("columns", "origin"),
         [
-            (ended(seconds_ago=1), Origin.PANEL),
-            (ended(seconds_ago=30), Origin.BESIDE),
+            ({"ended_s_ago": 1}, Origin.PANEL),
+            ({"ended_s_ago": 30}, Origin.BESIDE),
             ({"state": OperationState.QUEUED, "started_at": None}, Origin.BESIDE),
             ({"kind": "domain.start"}, Origin.BESIDE),
             ({"kind": "domain.guest.trim"}, Origin.BESIDE),
@@ -142,7 +143,7 @@ class TestAuthors:
 
     def test_one_that_ended_has_no_second_change(self, domain: Domain, cast: Cast) -> None:
         seen(domain, definition(domain, memory_mib=512))
-        at_work(domain, cast, **ended(seconds_ago=1))
+        at_work(domain, cast, ended_s_ago=1)
         seen(domain, definition(domain, memory_mib=1024))
         seen(domain, definition(domain, memory_mib=2048))
 
