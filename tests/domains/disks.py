@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from domains.models import Domain, DomainState
 from operations.models import Operation, OperationState
 from tests.eventually import eventually
 from tests.faults.cases.base import Ground
-from tests.lab.guest import COMMAND_LINE, READY, tiny_guest
+from tests.lab.guest import COMMAND_LINE, READY, Guest, tiny_guest
 from tests.stage import carry_out
 
 
@@ -23,24 +23,46 @@ def with_drive(root: Any) -> None:
     root.find("devices").append(drive)
 
 
+def with_held_drive(path: str) -> Callable[[Any], None]:
+    """A SCSI CD drive `sda` with the image at `path`."""
+
+    def change(root: Any) -> None:
+        source, place = E.source(file=path), E.target(dev="sda", bus="scsi")
+        root.find("devices").extend(
+            [
+                E.controller(type="scsi", index="0", model="virtio-scsi"),
+                E.disk(source, place, E.readonly(), type="file", device="cdrom"),
+            ]
+        )
+
+    return change
+
+
 @contextmanager
-def booted(ground: Ground) -> Iterator[UUID]:
-    """A guest that drives virtio disks, with a disk `vda` and a drive `sda`."""
+def booted(
+    ground: Ground,
+    *,
+    guest: Guest | None = None,
+    command_line: str = COMMAND_LINE,
+    until: str = READY,
+    change: Callable[[Any], None] = with_drive,
+) -> Iterator[UUID]:
+    """A guest that drives virtio disks, with a disk `vda` and a drive `sda`, once it said the words of `until`."""
     log = ground.lab.root / "guest.log"
+    guest = guest or tiny_guest()
 
     def boots(root: Any) -> None:
-        guest = tiny_guest()
-        with_drive(root)
+        change(root)
         root.find("memory").text = "128"
         root.find("devices").append(E.serial(E.source(path=str(log)), type="file"))
         root.append(E.cpu(mode="maximum"))
         root.find("os").extend(
-            [E.kernel(str(guest.kernel)), E.initrd(str(guest.initrd)), E.cmdline(COMMAND_LINE)]
+            [E.kernel(str(guest.kernel)), E.initrd(str(guest.initrd)), E.cmdline(command_line)]
         )
 
     domain = ground.machine(state=DomainState.RUNNING, change=boots)
     try:
-        eventually(lambda: log.exists() and READY in log.read_text(errors="replace"), within_s=120)
+        eventually(lambda: log.exists() and until in log.read_text(errors="replace"), within_s=120)
         yield domain.uuid
     finally:
         clear(ground)

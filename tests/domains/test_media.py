@@ -16,8 +16,18 @@ from hosts.connections import borrow
 from storage import inventory
 from storage.models import Volume, VolumeKind
 from tests.conftest import Cast
-from tests.domains.disks import booted, clear, done, element, targets, with_drive
+from tests.domains.disks import (
+    booted,
+    clear,
+    done,
+    element,
+    failed,
+    targets,
+    with_drive,
+    with_held_drive,
+)
 from tests.faults.cases.base import Ground
+from tests.lab.cd_guest import CD_COMMAND_LINE, HOLDS, cd_guest
 from tests.lab.guest import tiny_guest
 from tests.lab.host import LabHost
 from tests.stage import adopt, carry_out
@@ -146,3 +156,25 @@ def test_running(ground: Ground) -> None:
             assert element(ground, domain, "sda", later=later).xpath("source/@file") == []
         with pytest.raises(Conflict, match="running"):
             action.add_drive(domain=domain, actor=ground.actor)
+
+
+def test_a_tray_that_the_guest_has_locked(ground: Ground) -> None:
+    """Told, with everything as it was; by force it opens."""
+    image = iso(ground)
+    with booted(
+        ground,
+        guest=cd_guest(),
+        command_line=CD_COMMAND_LINE,
+        until=HOLDS,
+        change=with_held_drive(image.path),
+    ) as uuid:
+        domain = ground.seen(uuid)
+        refused = failed(action.change(domain=domain, target="sda", image=None, actor=ground.actor))
+        assert "holds on to what is in sda" in refused.error
+        assert "force" in refused.fix
+        for later in (False, True):
+            assert element(ground, domain, "sda", later=later).find("source").get("file") == image.path
+
+        done(action.change(domain=domain, target="sda", image=None, actor=ground.actor, force=True))
+        for later in (False, True):
+            assert element(ground, domain, "sda", later=later).xpath("source/@file") == []
