@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from accounts.permissions import Verb
@@ -87,7 +87,9 @@ class PlugIn(Step):
                 if hypervisor.device_presence(uuid, self.key) is not None:
                     raise Conflict("The virtual machine has such a device already.")
                 run.keep(begun=True)
-            if hypervisor.plug_device(uuid, self.spec) is Presence.NEXT:
+            with limits_told():
+                present = hypervisor.plug_device(uuid, self.spec)
+            if present is Presence.NEXT:
                 run.log("It can't be plugged in while the machine runs: it is there from the next start on.")
             with suppress(Unreachable):  # it was done; the watcher sees it as well
                 refresh(run.params)
@@ -166,6 +168,20 @@ class SetVideo(Step):
             hypervisor.restore_video(uuid, run.params["before"])
             with suppress(Unreachable):
                 refresh(run.params)
+
+
+@contextmanager
+def limits_told() -> Iterator[None]:
+    """Say what a host lacks whose kernel can't limit cards; libvirt gives the command that failed."""
+    try:
+        yield
+    except HypervisorError as error:
+        if "(tc " not in error.message:
+            raise
+        raise Conflict(
+            "The host's kernel can't limit network cards.",
+            fix="Leave the limits blank, or give its kernel sch_htb, sch_sfq, sch_ingress and act_police.",
+        ) from error
 
 
 def check_place(run: Run, kind: str, source: str) -> None:

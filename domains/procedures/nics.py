@@ -11,7 +11,7 @@ from typing import Any, Final
 from accounts.permissions import Verb
 from core.errors import Conflict
 from domains.device_wishes import NicWish
-from domains.procedures.devices import check_place
+from domains.procedures.devices import check_place, limits_told
 from domains.procedures.steps import domain_on_host, refresh
 from hypervisor.errors import Unreachable
 from hypervisor.facts import NicFacts
@@ -71,9 +71,11 @@ class ChangeNow(Step):
                 return
             place = (change.kind or live.kind, change.source or live.source)
             if change.link_up and (not live.link_up or place != (live.kind, live.source)):
-                hypervisor.change_nic_now(uuid, mac, replace(change, link_up=False))
+                with limits_told():
+                    hypervisor.change_nic_now(uuid, mac, replace(change, link_up=False))
                 time.sleep(LINK_DOWN_S)
-            hypervisor.change_nic_now(uuid, mac, change)
+            with limits_told():
+                hypervisor.change_nic_now(uuid, mac, change)
 
     def undo(self, run: Run) -> None:
         """As it was, the link bounced once more."""

@@ -195,6 +195,21 @@ class TestRunning:
         assert live.find("source").get("network") == before == "default"
         assert live.find("link") is None or live.find("link").get("state") == "up"
 
+    def test_limits_are_set_now_or_nothing_is(self, machine: Machine, cast: Cast) -> None:
+        """Whether the test machine's kernel can limit a card decides which; half of it is neither."""
+        domain = machine.start("--paused")
+        wish = NicWish(inbound_kib_s=2000, outbound_kib_s=500)
+
+        ended = done(change_nic(domain=domain, mac=MAC, wish=wish, actor=cast.operator))
+
+        nic = machine.seen().nics.get()
+        limits = (nic.inbound_kib_s, nic.outbound_kib_s, nic.pending)
+        if ended.state == OperationState.SUCCEEDED:
+            assert limits == (2000, 500, [])
+        else:
+            assert "can't limit network cards" in ended.error
+            assert limits == (0, 0, [])
+
     def test_a_guest_that_does_not_answer_keeps_its_card(
         self, machine: Machine, cast: Cast, monkeypatch: pytest.MonkeyPatch
     ) -> None:
