@@ -10,6 +10,7 @@ from hypervisor.driver_domains import DEFINITION, LIVE, DomainCalls
 from hypervisor.errors import NotFound, translate
 from hypervisor.facts import SaveProgress
 from hypervisor.snapshots import MergeProgress, SnapshotFacts, SnapshotOutline, SnapshotSpec
+from hypervisor.xml import edit
 from hypervisor.xml import snapshots as documents
 
 _SECURE: Final = libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE
@@ -91,19 +92,23 @@ class SnapshotCalls(DomainCalls):
     def define_as_at(self, uuid: UUID, name: str, layers: Mapping[str, str]) -> None:
         """Give the domain, which is off, the definition of the snapshot, with `layers` (path by target) as its disks.
 
-        It has no saved memory then, and its next snapshot comes after this one. Twice is harmless.
+        It keeps the name it has now. It has no saved memory then, and its next snapshot comes after this one. Twice is
+        harmless.
         """
         domain, snapshot = self._domain(uuid), self._snapshot(uuid, name)
         text = snapshot.getXMLDesc(_SECURE)
         _discard_saved(domain)
-        definition = documents.definition_at(text, layers)
+        definition = edit.set_name(documents.definition_at(text, layers), domain.name())
         self._connection.defineXMLFlags(definition, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT
         domain.snapshotCreateXML(text, flags)
 
     @translate(effect=True)
     def restore_memory(self, uuid: UUID, name: str, layers: Mapping[str, str], *, paused: bool) -> None:
-        """Let the domain, which is off, go on from the memory that the snapshot kept in a file."""
+        """Let the domain, which is off, go on from the memory that the snapshot kept in a file.
+
+        Raises `Unsupported` for one that had another name then: libvirt ties memory to it.
+        """
         text = self._snapshot(uuid, name).getXMLDesc(_SECURE)
         path = documents.snapshot_facts(text, current=False).memory_path
         flags = libvirt.VIR_DOMAIN_SAVE_PAUSED if paused else libvirt.VIR_DOMAIN_SAVE_RUNNING

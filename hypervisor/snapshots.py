@@ -46,13 +46,14 @@ class SnapshotSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFacts:
-    """One snapshot. `state` is that of the domain at the moment; `memory` and the kinds are INTERNAL, EXTERNAL, NONE.
+    """One snapshot. `state` and `domain_name` are those of the moment, `memory` is INTERNAL, EXTERNAL or NONE.
 
     `files` are those that keep the moment, by target, where the domain went on in others. `taken_at` is None where
     libvirt tells no time.
     """
 
     name: str
+    domain_name: str
     description: str
     parent: str
     taken_at: datetime | None

@@ -56,6 +56,12 @@ class CheckKept(Step):
             asked = {tuple(layer[key] for key in _AS_ASKED) for layer in run.params["layers"]}
             if fact is None or {(file.target, file.path, file.format) for file in fact.files} != asked:
                 raise Conflict("The snapshot is another one than when this was asked for.", fix="Ask again.")
+            now = hypervisor.read_domain(uuid).name
+            if run.params["memory"] and fact.domain_name != now:
+                raise Conflict(
+                    f"It was called {fact.domain_name} then, and libvirt ties its memory to that name.",
+                    fix="Rename it back first.",
+                )
             dropped, paused = _useless(hypervisor, uuid, facts), fact.state is DomainState.PAUSED
             run.keep(dropped=dropped, paused=paused)
 

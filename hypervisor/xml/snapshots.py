@@ -52,6 +52,7 @@ def snapshot_facts(text: str, *, current: bool) -> SnapshotFacts:
     }
     return SnapshotFacts(
         name=_text(root, "name"),
+        domain_name=_text(root, "domain/name"),
         description=_text(root, "description"),
         parent=_text(root, "parent/name"),
         taken_at=_moment(_text(root, "creationTime")),

@@ -184,6 +184,22 @@ class TestBeside:
         delete(row, cast)
         assert lab_host.virsh("snapshot-list", "shot", "--name").split() == []
 
+    def test_a_machine_that_was_renamed_since(self, bench: Bench, cast: Cast, lab_host: LabHost) -> None:
+        domain = bench.machine(uefi=True)
+        one = take(domain, cast, "disks")
+        lab_host.virsh("start", "shot")
+        two = take(bench.seen(domain.uuid), cast, "memory")
+        lab_host.virsh("destroy", "shot")
+        lab_host.virsh("domrename", "shot", "other")
+        before = (bench.seen(domain.uuid), bench.files())[1]
+
+        refused = carry_out(actions.revert(snapshot=two, actor=cast.operator).pk)
+        assert "It was called shot then" in refused.error
+        assert bench.files() == before
+        back_to(one, cast)
+        domain.refresh_from_db()
+        assert (domain.name, domain.state) == ("other", DomainState.OFF)
+
     def test_the_machine_is_deleted_with_all_its_files(self, bench: Bench, cast: Cast) -> None:
         domain = bench.machine(uefi=True, on=True)
         one = take(domain, cast, "one")
