@@ -1,4 +1,4 @@
-"""The tiny guest with a driver for SCSI CD drives: as soon as there is a medium it opens `sr0`, and so locks its tray."""
+"""The tiny guest with a driver for SCSI CD drives: where there is a medium it opens `sr0`, and so locks its tray."""
 
 import gzip
 from pathlib import Path
