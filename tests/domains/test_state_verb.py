@@ -26,12 +26,23 @@ from domains import inventory
 from domains.actions.ask import ask
 from domains.actions.delete import delete, trash
 from domains.actions.guest import GuestVerb, command
+from domains.actions.options import change, start_from
 from domains.actions.power import power
 from domains.actions.rename import rename
 from domains.actions.snapshots import take
 from domains.actions.template import make_machine, make_template
 from domains.lifecycle import RULES, refusal
 from domains.models import Domain, DomainState
+from domains.option_wishes import (
+    BootWish,
+    ClockWish,
+    CpuWish,
+    FirmwareWish,
+    LabelWish,
+    MemoryWish,
+    TpmWish,
+    Wish,
+)
 from domains.power import PowerVerb
 from hosts.connections import borrow
 from hosts.models import Host, HostState
@@ -53,26 +64,31 @@ def _guest(verb: GuestVerb) -> Deed:
     return lambda domain, actor: command(verb=verb, domain=domain, actor=actor)
 
 
+def _change(wish: Wish) -> Deed:
+    return lambda domain, actor: change(wish=wish, domain=domain, actor=actor)
+
+
 # How each kind is asked for, of any machine.
 DEEDS: Final[dict[str, Deed]] = {verb.kind: _power(verb) for verb in PowerVerb} | {
+    "domain.change.boot": _change(BootWish(devices=("sda",))),
+    "domain.change.clock": _change(ClockWish(clock="localtime")),
+    "domain.change.cpu": _change(CpuWish(vcpus=2, vcpus_max=2, cpu="qemu64")),
+    "domain.change.firmware": _change(FirmwareWish(firmware="uefi")),
+    "domain.change.label": _change(LabelWish(title="<b>", tags=("a",))),
+    "domain.change.memory": _change(MemoryWish(memory_mib=24, memory_max_mib=32, now=True)),
+    "domain.change.tpm": _change(TpmWish(tpm=True)),
     "domain.delete": lambda domain, actor: delete(domain=domain, volumes=[], actor=actor),
     "domain.guest.ping": _guest(GuestVerb.PING),
     "domain.guest.trim": _guest(GuestVerb.TRIM),
     "domain.rename": lambda domain, actor: rename(domain=domain, name=f"n-{uuid4()}", actor=actor),
     "domain.snapshot.create": lambda domain, actor: take(domain=domain, label="<b>", actor=actor),
+    "domain.start-from": lambda domain, actor: start_from(device="sda", domain=domain, actor=actor),
     "domain.template": lambda domain, actor: make_template(domain=domain, cleared=(), actor=actor),
     "domain.trash": lambda domain, actor: trash(domain=domain, volumes=[], actor=actor),
     "domain.untemplate": lambda domain, actor: make_machine(domain=domain, actor=actor),
 }
 # Kinds that need things beside the machine, with the file that tries them on one that runs and on one that is off.
 ELSEWHERE: Final = {
-    "domain.change.boot": "test_options.py",
-    "domain.change.clock": "test_options.py",
-    "domain.change.cpu": "test_options.py",
-    "domain.change.firmware": "test_options.py",
-    "domain.change.label": "test_options.py",
-    "domain.change.memory": "test_options.py",
-    "domain.change.tpm": "test_options.py",
     "domain.clone": "test_clone.py",
     "domain.define": "test_define.py",
     "domain.device.add": "test_devices.py",
@@ -98,7 +114,6 @@ ELSEWHERE: Final = {
     "domain.restore": "test_trash.py",
     "domain.snapshot.delete": "test_snapshots.py",
     "domain.snapshot.revert": "test_snapshots.py",
-    "domain.start-from": "test_options.py",
 }
 # What the machine's disk begins with, in place of a boot loader. Panic: 1 to the port of QEMU's panic device (0x505).
 # Sleep: the ACPI control register (0x604, where SeaBIOS puts it) gets "S3, now". Then they halt, for ever.
