@@ -42,12 +42,14 @@ def by_panel(api: httpx.Client, inventory: sqlite3.Connection, body: dict[str, o
     return took, domain
 
 
-def wait_for(inventory: sqlite3.Connection, question: str, key: UUID, answer: object) -> None:
-    """Until the row says so. Raises SystemExit after a minute."""
-    deadline = time.monotonic() + DEADLINE_S
+def wait_for(
+    inventory: sqlite3.Connection, question: str, key: UUID, answer: object, *, within_s: float = DEADLINE_S
+) -> None:
+    """Until the row says so. Raises SystemExit after `within_s`."""
+    deadline = time.monotonic() + within_s
     while (row := inventory.execute(question, [key.hex]).fetchone()) != (answer,):
         if time.monotonic() > deadline:
-            raise SystemExit(f"{row} is not {answer!r} after {DEADLINE_S:.0f} s")
+            raise SystemExit(f"{row} is not {answer!r} after {within_s:.0f} s")
         time.sleep(0.002)
 
 
