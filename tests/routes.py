@@ -292,57 +292,6 @@ REST: dict[str, str] = {
     "GET /api/v1/top": "200 200 200 200 200 200",
 }
 
-# What a call sends; without an entry nothing, which a form answers with 422 where the person may use it at all.
-# HOST, POOL and PERSON stand for those of the stage.
-FORMS: dict[str, str] = {
-    "POST accounts:theme": "theme=dark",
-    "POST domains:bulk": "all=1",
-    "POST domains:delete": "name=web1",
-    "POST domains:guest_freeze": "seconds=60",
-    "POST domains:guest_password": "user=root&password=secret",
-    "POST hosts:remove": "name=kvm1",
-}
-BODIES: dict[str, dict[str, object]] = {
-    "POST /api/v1/domains/{uuid}/nics": {"source": "default"},
-    "PUT /api/v1/domains/{uuid}/nics/{mac}": {"link_up": False},
-    "POST /api/v1/domains/{uuid}/devices": {"kind": "rng"},
-    "POST /api/v1/domains/{uuid}/devices/detach": {"key": "rng:virtio"},
-    "PUT /api/v1/domains/{uuid}/video": {"model": "virtio"},
-    "POST /api/v1/domains/{uuid}/host-devices": {"device": "pci_0000_00_05_0"},
-    "POST /api/v1/domains/{uuid}/host-devices/detach": {"key": "pci:0000:00:05.0"},
-    "POST /api/v1/domains": {"name": "web2", "host": "HOST", "pool": "POOL", "memory_mib": 512},
-    "POST /api/v1/domains/bulk/{verb}": {"machines": ["MACHINE"]},
-    "POST /api/v1/domains/{uuid}/clone": {"name": "web2", "vcpus": 1, "memory_mib": 512},
-    "POST /api/v1/domains/{uuid}/rename": {"name": "web2"},
-    "PUT /api/v1/domains/{uuid}/definition": {"xml": "<domain/>"},
-    "PUT /api/v1/domains/{uuid}/template": {"cleared": []},
-    "POST /api/v1/domains/{uuid}/options/boot": {"devices": ["vda"]},
-    "POST /api/v1/domains/{uuid}/options/clock": {"clock": "utc"},
-    "POST /api/v1/domains/{uuid}/options/cpu": {"vcpus": 1, "vcpus_max": 2},
-    "POST /api/v1/domains/{uuid}/options/firmware": {"firmware": "uefi"},
-    "POST /api/v1/domains/{uuid}/options/memory": {"memory_mib": 512, "memory_max_mib": 512},
-    "POST /api/v1/domains/{uuid}/options/tpm": {"tpm": True},
-    "POST /api/v1/domains/{uuid}/disks": {"pool": "POOL", "size_gib": 1},
-    "POST /api/v1/domains/{uuid}/disks/attach": {"volume": "POOL"},
-    "POST /api/v1/domains/{uuid}/disks/{target}/resize": {"size_gib": 2},
-    "PUT /api/v1/domains/{uuid}/owner": {"owner": None, "team": None},
-    "POST /api/v1/domains/{uuid}/start-from": {"device": "vda"},
-    "POST /api/v1/domains/{uuid}/snapshots": {"label": "before"},
-    "PUT /api/v1/domains/{uuid}/snapshots/{snapshot_uuid}": {"label": "before"},
-    "POST /api/v1/hosts": {"address": "kvm9.example.org"},
-    "PUT /api/v1/hosts/{uuid}": {"address": "kvm9.example.org"},
-    "POST /api/v1/domains/{uuid}/guest/password": {"user": "root", "password": "secret"},
-    "PUT /api/v1/domains/{uuid}/protection": {"on": True},
-    "PUT /api/v1/hosts/{uuid}/access/certificates": {"ca": "x", "certificate": "x", "key": "x"},
-    "PUT /api/v1/hosts/{uuid}/access/host-key": {"fingerprint": "SHA256:x"},
-    "PUT /api/v1/hosts/{uuid}/maintenance": {"on": True},
-    "POST /api/v1/me/tokens": {"name": "program"},
-    "POST /api/v1/people": {"username": "new", "password": "correct horse battery"},
-    "PUT /api/v1/people/{person_id}": {"role": "auditor", "is_active": True},
-    "POST /api/v1/storage/pools/{uuid}/volumes": {"label": "data", "capacity_bytes": 2**30},
-    "POST /api/v1/teams": {"name": "green"},
-    "PUT /api/v1/teams/{team_id}/members": {"user_id": "PERSON", "role": "team_member"},
-}
 
 # "yes": the piece is sent; "no": the person is told nothing.
 TOPICS: dict[str, str] = {

@@ -27,7 +27,7 @@ from hosts.models import Host
 from networks.models import Network
 from operations.models import Operation, OperationState
 from storage.models import Export, ExportState, Pool, Upload, Volume
-from tests import routes
+from tests import sent
 from tests.conftest import Cast
 from tests.domains.history import changed_beside, draft_of
 
@@ -94,7 +94,7 @@ class Stage:
             "POOL": self.pool.uuid,
             "PERSON": self.cast.member.pk,
         }
-        text = json.dumps(routes.BODIES.get(line, {}))
+        text = json.dumps(sent.BODIES.get(line, {}))
         for word, key in things.items():
             text = text.replace(word, str(key))
         return text

@@ -14,7 +14,7 @@ from django.urls import get_resolver, reverse
 
 from accounts.models import User
 from core import live
-from tests import routes
+from tests import routes, sent
 from tests.conftest import browser_of, program_of
 from tests.scenery import Stage
 
@@ -49,7 +49,7 @@ def answers(stage: Stage, method: str, address: str, browser: Any, data: Any) ->
 @pytest.mark.parametrize("line", routes.PAGES)
 def test_page(stage: Stage, line: str) -> None:
     method, name = line.split()
-    data = {"data": routes.FORMS.get(line, ""), "content_type": "application/x-www-form-urlencoded"}
+    data = {"data": sent.FORMS.get(line, ""), "content_type": "application/x-www-form-urlencoded"}
     assert answers(stage, method, page_address(stage, name), browser_of, data) == routes.PAGES[line]
 
 
