@@ -27,13 +27,21 @@ async function onSubmit(event) {
     event.stopImmediatePropagation();
     const submitter = event.submitter;
     if (await ask({ title: confirmTitle, words: confirm, button: confirmButton })) {
-      agreed.add(form);
-      form.requestSubmit(submitter);
-      agreed.delete(form);
+      const meant = standing(form);
+      agreed.add(meant);
+      meant.requestSubmit(meant === form ? submitter : undefined);
+      agreed.delete(meant);
     }
     return;
   }
   if (form.method === "post") pending(event.submitter);
+}
+
+// What was asked about may have been drawn anew meanwhile, and a form outside of the page sends nothing.
+function standing(form) {
+  if (form.isConnected) return form;
+  const address = form.getAttribute("action");
+  return [...document.forms].find((other) => other.getAttribute("action") === address) ?? form;
 }
 
 function pending(button) {
