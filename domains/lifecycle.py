@@ -37,9 +37,22 @@ def _template(domain: Domain) -> str:
     return "" if domain.template else f"{domain.name} is no template."
 
 
-# What may also be done to a template; everything else could change what machines are made from.
+# What may also be done to a template; anything else could change the disks that machines are based on.
 OF_TEMPLATES = frozenset(
-    {"domain.clone", "domain.rename", "domain.untemplate", "domain.delete", "domain.trash", "domain.purge"}
+    {
+        "domain.clone",
+        "domain.rename",
+        "domain.untemplate",
+        "domain.delete",
+        "domain.trash",
+        "domain.restore",
+        "domain.purge",
+        "domain.change.label",
+        "domain.change.cpu",
+        "domain.change.memory",
+        "domain.change.boot",
+        "domain.change.clock",
+    }
 )
 # What takes away from under its machines what their disks are based on.
 _ENDING = frozenset({"domain.untemplate", "domain.delete", "domain.trash"})
