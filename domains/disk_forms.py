@@ -30,6 +30,7 @@ CACHES = [
     ("none", "none – past the host's memory; needed for live migration"),
     ("writeback", "writeback – through the host's memory"),
     ("writethrough", "writethrough – every write waits for the host's disk"),
+    ("directsync", "directsync – past the host's memory, and every write waits"),
     ("unsafe", "unsafe – fast; a crash of the host loses data"),
 ]
 DISCARDS = [("unmap", "Give freed space back to the host"), ("ignore", "Ignore")]

@@ -65,6 +65,7 @@ class CacheMode(StrEnum):
     NONE = "none"
     WRITEBACK = "writeback"
     WRITETHROUGH = "writethrough"
+    DIRECTSYNC = "directsync"
     UNSAFE = "unsafe"
 
 

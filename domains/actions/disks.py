@@ -167,7 +167,7 @@ def change(
     if before is not None:
         return before
     disk = _steady(domain, target)
-    moved = settings.bus != disk.bus
+    moved = settings.bus != settings_of(disk).bus
     if moved and settings.bus not in set(DiskBus):
         raise InvalidInput("Give virtio, scsi or sata.", field="bus")
     if moved and domain.state != DomainState.OFF:

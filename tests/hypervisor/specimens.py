@@ -79,6 +79,12 @@ UEFI: Final = specs.DomainSpec(
             cache=specs.CacheMode.UNSAFE,
         ),
         specs.DiskSpec(path="/srv/pool/d.raw", format=specs.ImageFormat.RAW, target="vdb"),
+        specs.DiskSpec(
+            path="/srv/pool/e.raw",
+            format=specs.ImageFormat.RAW,
+            target="vdc",
+            cache=specs.CacheMode.DIRECTSYNC,
+        ),
     ),
     cdroms=(specs.CdromSpec(target="sdc", bus=specs.DiskBus.SCSI),),
     nics=(
