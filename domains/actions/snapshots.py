@@ -18,7 +18,7 @@ from domains.actions.ask import ask
 from domains.lifecycle import refusal
 from domains.models import Domain, Snapshot, SnapshotFile, SnapshotMemory
 from domains.snapshots.keeping import Under, Way, way
-from domains.snapshots.merging import Kept, plan
+from domains.snapshots.merging import GoesOn, Kept, plan
 from hypervisor.specs import ImageFormat
 from operations import actions as operations
 from operations.models import Operation
@@ -181,7 +181,15 @@ def check_files(domain: Domain, names: set[str]) -> None:
         kept[name] = Kept(name, files | ({target: path} if target else {}))
     active = {disk.target: disk.path for disk in domain.disks.all() if disk.device == "disk" and disk.path}
     based = Volume.objects.present().filter(pool__host=domain.host).exclude(backing_path="")
-    plan(names, list(kept.values()), active, dict(based.values_list("path", "backing_path")))
+    try:
+        plan(names, list(kept.values()), active, dict(based.values_list("path", "backing_path")))
+    except GoesOn as found:
+        file = rows.filter(path=found.path).select_related("snapshot").first()
+        if file is not None:
+            raise GoesOn(found.path, f"Snapshot “{file.snapshot}”") from None
+        if found.path in active.values():
+            raise GoesOn(found.path, f"What {domain.name} holds now") from None
+        raise
 
 
 def _described(description: str) -> str:

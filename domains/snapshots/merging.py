@@ -31,6 +31,16 @@ class Merge:
     base: str
 
 
+class GoesOn(Conflict):
+    """Something else, in the file `path`, goes on from a moment that was to go."""
+
+    def __init__(self, path: str, name: str = "") -> None:
+        what = name or f"Something else, in {path.rpartition('/')[2]},"
+        fix = "Delete the snapshots that came after it first, or along with it."
+        super().__init__(f"{what} goes on from the same moment.", fix=fix)
+        self.path = path
+
+
 @dataclass(slots=True)
 class Plan:
     """`merges` first; then other snapshots find their disks at `moved` (old path, new path); `dropped` can go."""
@@ -49,7 +59,7 @@ def plan(
     """For the snapshots named in `gone` to go.
 
     `kept` are all of the machine's, `active` is the path that each of its disks has now, `backing` what each file of
-    the host is based on. Raises Conflict where something else is based on what would change.
+    the host is based on. Raises GoesOn where something else is based on what would change.
     """
     made = Plan()
     going = [one for one in kept if one.name in gone]
@@ -63,7 +73,7 @@ def plan(
 
 def _plan_disk(made: Plan, target: str, files: set[str], active: str, backing: Mapping[str, str]) -> None:
     chain = _chain(active, backing)
-    inside = [path for path in chain if path in files]
+    inside = [path for path in chain[1:] if path in files]
     removed: list[str] = []
     if inside:
         base = inside[-1]
@@ -96,7 +106,4 @@ def _refuse_branches(
 ) -> None:
     for path, below in backing.items():
         if below in changing and path not in spared and path not in leaving:
-            raise Conflict(
-                f"Something else goes on from the same moment, in {path.rpartition('/')[2]}.",
-                fix="Delete the snapshots that came after it first, or along with it.",
-            )
+            raise GoesOn(path)

@@ -43,6 +43,11 @@ class TestALine:
 
         assert (made.merges, made.dropped) == ([], ["c"])
 
+    def test_a_disk_that_still_is_what_was_kept(self) -> None:
+        made = plan({"one"}, [Kept("one", {"vda": "base"})], {"vda": "base"}, {})
+
+        assert (made.merges, made.dropped) == ([], [])
+
     def test_several_disks(self) -> None:
         kept = [Kept("one", {"vda": "base", "vdb": "other"})]
         made = plan({"one"}, kept, {"vda": "b", "vdb": "x"}, {"b": "base", "x": "other"})
