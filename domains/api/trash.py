@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -70,9 +69,7 @@ class ProtectionIn(Schema):
 
 @router.get("/trash", response=list[TrashedOut], summary="List the trash")
 @paginate(Paging)
-def trash(
-    request: HttpRequest, q: Annotated[str, Field(max_length=content.MOST_SEARCH)] = ""
-) -> TrashedQuerySet:
+def trash(request: HttpRequest, q: str = "") -> TrashedQuerySet:
     """The machines in the trash that you may see, newest first; `q` is part of a name."""
     text = one_line(q, most=content.MOST_SEARCH)
     return content.entries(signed_in(request), text=text)

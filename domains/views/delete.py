@@ -27,6 +27,7 @@ def delete(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "domain": domain,
         "disks": action.disks_of(domain),
+        "snapshots": domain.snapshots.filter(gone_at=None).count(),
         "days": settings.TRASH_DAYS,
         "at_once": at_once,
         "typed": request.POST.get("name", ""),

@@ -54,7 +54,9 @@ def test_sizes_that_are_none_hide_their_file_system(total: object) -> None:
 
 
 def test_lists_end() -> None:
-    many = {"fs.count": 10**9} | {f"fs.{n}.{key}": 1 for n in range(200) for key in ("mountpoint", "total-bytes")}
+    many = {"fs.count": 10**9} | {
+        f"fs.{n}.{key}": 1 for n in range(200) for key in ("mountpoint", "total-bytes")
+    }
     assert len(agent_facts(many).filesystems) == 64
     cards = {
         f"vnet{n}": {"hwaddr": None, "addrs": [{"addr": f"192.0.2.{n}", "prefix": 24}] * 9} for n in range(99)
