@@ -97,6 +97,7 @@ class NewDomainForm(forms.Form):
         """
         super().__init__(*args, **kwargs)
         self.from_disk = source != "iso"
+        self.no_disks = False
         self.as_it_is = source == "disk"
         self.chosen_image = image
         self.chosen_host = image.pool.host if image is not None else host

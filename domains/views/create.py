@@ -73,7 +73,8 @@ def form(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     require(user, Verb.DOMAIN_CREATE)
     shown = _blank(request)
-    return render(request, "domains/_new_form.html", {"form": shown, "summary": _summary(shown)})
+    template = "domains/_new_no_disks.html" if shown.no_disks else "domains/_new_form.html"
+    return render(request, template, {"form": shown, "summary": _summary(shown)})
 
 
 @require_safe

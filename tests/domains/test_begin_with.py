@@ -116,8 +116,25 @@ class TestPage:
     def test_without_a_disk_it_says_what_to_do(self, cast: Cast, real_host: Any) -> None:
         page = browser_of(cast.operator).get("/machines/new/?source=disk").content.decode()
         assert "No disk is free" in page
+        # What is stored while one looks turns it into the form.
+        assert 'hx-trigger="volume-stored from:body"' in page
 
     def test_templates_are_listed_with_their_button(self, cast: Cast, real_host: Any) -> None:
         domain = Domain.objects.create(host=real_host, name="base", template=True)
         page = browser_of(cast.operator).get("/machines/new/from-template/").content.decode()
         assert f"/machines/{domain.uuid}/clone/" in page
+
+    def test_choosing_another_disk_draws_the_whole_form_anew(self, cast: Cast, image: Volume) -> None:
+        """With the size of the machine that the file said it came from."""
+        Volume.objects.filter(pk=image.pk).update(hints={"vcpus": 3, "memory_mib": 1536})
+        page = browser_of(cast.operator).get("/machines/new/?source=image").content.decode()
+        section = page[: page.index('name="image"')].rpartition("<section")[2]
+        assert 'hx-target="#new-domain"' in section
+        assert "hx-select" not in section
+        typed = {"source": "image", "image": image.uuid, "name": "web1", "vcpus": 1, "memory_mib": 2048}
+        answer = browser_of(cast.operator).get(
+            "/machines/new/form/", typed, headers={"hx-request": "true", "hx-trigger-name": "image"}
+        )
+        form = answer.context["form"]
+        assert (form["vcpus"].value(), form["memory_mib"].value()) == (3, 1536)
+        assert form["name"].value() == "web1"
