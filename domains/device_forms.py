@@ -140,7 +140,7 @@ class NewDeviceForm(forms.Form):
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     device = forms.ChoiceField()
-    action = forms.ChoiceField(
+    hung = forms.ChoiceField(
         label="When the guest hangs", choices=_ACTIONS, required=False, help_text="For a watchdog."
     )
     rate_bytes_s = forms.IntegerField(
@@ -166,7 +166,7 @@ class NewDeviceForm(forms.Form):
         data = self.cleaned_data
         return NewDevice(
             kind=data["device"],
-            action=data["action"] or WatchdogAction.RESET.value,
+            action=data["hung"] or WatchdogAction.RESET.value,
             rate_bytes_s=data["rate_bytes_s"] or 0,
         )
 
