@@ -107,7 +107,12 @@ def _users(domain: Domain, wanted: Volume, *, shareable: bool) -> Iterator[Inval
     having = Domain.objects.filter(host=domain.host_id, gone_at=None, disks__path=wanted.path).select_related(
         "team"
     )
-    for other in having.distinct():
+    machines = list(having.distinct())
+    named = {machine.name for machine in machines}
+    for use in uses:
+        if use.name not in named:  # the trash, or a snapshot
+            yield InvalidInput(f"{use.name} uses it.", field="volume")
+    for other in machines:
         if other.pk == domain.pk:
             yield InvalidInput("It has this disk already.", field="volume")
         elif other.team_id != domain.team_id:

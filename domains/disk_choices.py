@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from accounts.permissions import Verb
-from domains.models import Domain, DomainDisk
+from domains.models import Domain, DomainDisk, SnapshotFile, TrashedDisk
 from hypervisor.specs import ImageFormat
 from storage.models import Pool, PoolQuerySet, Volume, VolumeKind, VolumeQuerySet
 
@@ -38,13 +38,19 @@ def volumes(user: User, domain: Domain) -> VolumeQuerySet:
 
 
 def unused(user: User, domain: Domain) -> VolumeQuerySet:
-    """Those of `volumes` that no machine has for itself and no other volume is based on; none that this one has."""
+    """Those of `volumes` that nothing needs, or that are shared already; none that this machine has."""
     disks = DomainDisk.objects.filter(domain__host=domain.host_id, domain__gone_at=None).exclude(path="")
     used = disks.filter(Q(shareable=False) | Q(domain=domain.pk))
     bases = Volume.objects.filter(pool__host=domain.host_id, gone_at=None).exclude(backing_path="")
     found: VolumeQuerySet = (
         volumes(user, domain)
         .exclude(path__in=used.values("path"))
+        .exclude(path__in=TrashedDisk.objects.filter(trashed__host=domain.host_id).values("path"))
+        .exclude(
+            path__in=SnapshotFile.objects.filter(
+                snapshot__gone_at=None, snapshot__domain__host=domain.host_id
+            ).values("path")
+        )
         .exclude(path__in=bases.values("backing_path"))
         .filter(backing_path="")
     )

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from core.units import GIB, MIB
-from domains.models import Domain, DomainDisk, DomainState
+from domains.models import Domain, DomainDisk, DomainState, Trashed, TrashedDisk
 from hosts.models import Host, HostState
 from operations.models import Operation
 from storage.models import Pool, Volume, VolumeKind
@@ -137,6 +138,22 @@ class TestForms:
         answer = operator.post(f"/machines/{domain.uuid}/disks/attach/", used)
         assert answer.status_code == 422
         assert "web1 uses it" in answer.content.decode()
+
+    def test_not_even_shared_with_a_machine_in_the_trash(self, operator: Client, domain: Domain) -> None:
+        Volume.objects.filter(label="spare <b>").update(format="raw")
+        old = Domain.objects.create(host=domain.host, name="old", gone_at=timezone.now())
+        TrashedDisk.objects.create(
+            trashed=Trashed.objects.create(domain=old, host=domain.host), target="vda", path="/pool/b.qcow2"
+        )
+        data = settings(
+            volume=str(Volume.objects.get(label="spare <b>").uuid), shareable="on", key=str(domain.uuid)
+        )
+
+        answer = operator.post(f"/machines/{domain.uuid}/disks/attach/", data)
+
+        assert answer.status_code == 422
+        assert "old (in the trash) uses it" in answer.content.decode()
+        assert "spare" not in operator.get(f"/machines/{domain.uuid}/disks/attach/").content.decode()
 
     def test_attach_change_resize_and_detach(self, operator: Client, domain: Domain) -> None:
         key = {"key": str(domain.uuid)}
