@@ -138,6 +138,15 @@ class TestGoneWrong:
             assert len(lab_host.virsh("vol-list", "small").splitlines()) == 1
             assert not Volume.objects.filter(pool=pool, ours=True, gone_at=None).exists()
 
+    def test_an_agent_that_is_not_there(self, bench: Bench, cast: Cast, lab_host: LabHost) -> None:
+        domain = bench.machine(on=True)
+        asked = actions.take(domain=domain, label="one", memory=False, quiesce=True, actor=cast.operator)
+        operation = carry_out(asked.pk)
+
+        assert (operation.state, "agent" in operation.error) == (OperationState.FAILED, True)
+        assert len(bench.files()) == 1
+        assert lab_host.virsh("snapshot-list", "shot", "--name").split() == []
+
     def test_disks_that_were_exchanged_meanwhile(self, bench: Bench, cast: Cast, lab_host: LabHost) -> None:
         domain = bench.machine(uefi=True)
         asked = actions.take(domain=domain, label="one", actor=cast.operator)
@@ -208,9 +217,10 @@ class TestBeside:
         domain = bench.seen(domain.uuid)
         disks = disks_of(domain)
 
+        lowest = next(one.volume for one in disks if "vda" in one.target and not one.volume.backing_path)
         assert {disk.kept_because for disk in disks} == {""}
         with pytest.raises(InvalidInput, match="is based on one"):
-            delete_machine(domain=domain, volumes=[disks[-1].volume.uuid], actor=cast.operator)
+            delete_machine(domain=domain, volumes=[lowest.uuid], actor=cast.operator)
         every = [disk.volume.uuid for disk in disks]
         done(delete_machine(domain=domain, volumes=every, actor=cast.operator))
         assert bench.files() == set()
