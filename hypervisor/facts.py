@@ -190,12 +190,12 @@ class DomainFacts:
     """One domain.
 
     Devices, vCPUs and memory are those of the running machine if it runs, else of the definition; title, description
-    and tags are always the definition's, as only these last.
-    `xml_sha` is the SHA-256 of the definition (inactive, with secrets): equal means nobody redefined it in between.
-    `live_id` is libvirt's number for this run, None while off; a new run has a new number. `tags` are those that the
-    panel keeps in the definition, None where it never wrote any. `defined` are the options of the definition, which the
-    next start brings, `live` those of this run, None while off. `pluggable` are the kinds of devices, "nic", "disk" and some of
-    `DeviceKind`, for which this run has a free place; none while off.
+    and tags are always the definition's, as only these last. `xml_sha` is the SHA-256 of the definition (inactive, with
+    secrets): equal means nobody redefined it in between. `live_id` is libvirt's number for this run, None while off; a
+    new run has a new number. `tags` are those that the panel keeps in the definition, None where it never wrote any.
+    `defined` are the options of the definition, which the next start brings, `live` those of this run, None while off.
+    `pluggable` are the kinds of devices, "nic", "disk" and some of `DeviceKind`, for which this run has a free place;
+    none while off.
     """
 
     uuid: UUID
