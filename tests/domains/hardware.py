@@ -1,8 +1,9 @@
-"""Machines on the real host for tests of cards and devices: defined as they must be, and started where QEMU must run."""
+"""Machines on the real host for tests of cards and devices: defined, and started where QEMU must run."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from lxml import etree
@@ -40,9 +41,10 @@ class Machine:
         """Its row, as it is on the host now."""
         with borrow(self.host) as hypervisor:
             row: Domain = inventory.record_domain(self.host, hypervisor.read_domain(self.uuid))
-        return Domain.objects.select_related("host", "team").get(pk=row.pk)
+        found: Domain = Domain.objects.select_related("host", "team").get(pk=row.pk)
+        return found
 
-    def document(self, *, live: bool = False) -> etree._Element:
+    def document(self, *, live: bool = False) -> Any:
         """As libvirt has it."""
         options = [] if live else ["--inactive"]
         return etree.fromstring(self.lab.virsh("dumpxml", str(self.uuid), *options).encode())
@@ -53,7 +55,7 @@ class Machine:
             self.lab.virsh("destroy", str(self.uuid))
         self.lab.virsh("undefine", str(self.uuid))
 
-    def _definition(self, name: str, *, guest: bool) -> etree._Element:
+    def _definition(self, name: str, *, guest: bool) -> Any:
         ports = [E.controller(type="pci", model="pcie-root-port") for _ in range(PORTS)]
         os = E.os(E.type("hvm", machine="q35"))
         serial = []
@@ -97,6 +99,6 @@ def done(operation: Operation) -> Operation:
     raise AssertionError(f"still {ended.state}: {ended.message}")
 
 
-def macs(document: etree._Element) -> list[str]:
+def macs(document: Any) -> list[str]:
     """Of all cards, in the document's order."""
     return [str(mac.get("address")) for mac in document.iterfind("devices/interface/mac")]
