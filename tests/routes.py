@@ -187,7 +187,7 @@ REST: dict[str, str] = {
     "GET /api/v1/domains/{uuid}/definition/versions/{number}": "200 200 200 404 404 404",
     "POST /api/v1/domains/{uuid}/definition/versions/{number}/bring-back": "422 404 404 404 404 404",
     "GET /api/v1/domains/{uuid}/definition/versions/{number}/differences/{other}": "200 200 200 404 404 404",
-    "POST /api/v1/domains/{uuid}/clone": "202 202 403 403 403 404",
+    "POST /api/v1/domains/{uuid}/clone": "409 409 403 403 403 404",
     "GET /api/v1/domains/{uuid}/console": "200 200 404 200 200 404",
     "POST /api/v1/domains/{uuid}/console": "409 409 404 409 409 404",
     "POST /api/v1/domains/{uuid}/delete": "202 202 404 202 404 404",
