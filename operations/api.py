@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -93,7 +94,7 @@ class OperationDetail(OperationOut):
     refused: list[RefusedOut]
 
     @staticmethod
-    def resolve_refused(operation: Operation) -> list[dict[str, str]]:
+    def resolve_refused(operation: Operation) -> list[dict[str, Any]]:
         """As the operation wrote them down."""
         return [{"target": key} | one for key, one in refused(operation).items()]
 

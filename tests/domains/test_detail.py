@@ -93,10 +93,13 @@ class TestPower:
     @pytest.mark.parametrize(
         ("state", "offered"),
         [
-            (DomainState.RUNNING, {"shutdown", "reboot", "suspend", "reset", "force-off"}),
-            (DomainState.PAUSED, {"resume", "reset", "force-off"}),
-            (DomainState.OFF, {"start"}),
-            (DomainState.CRASHED, {"start", "force-off"}),
+            (
+                DomainState.RUNNING,
+                {"shutdown", "reboot", "suspend", "save", "reset", "force-off", "autostart-on"},
+            ),
+            (DomainState.PAUSED, {"resume", "save", "reset", "force-off", "autostart-on"}),
+            (DomainState.OFF, {"start", "start-paused", "autostart-on"}),
+            (DomainState.CRASHED, {"reset", "force-off", "autostart-on"}),
         ],
     )
     def test_the_state_says_what_can_be_pressed(

@@ -165,7 +165,7 @@ class TestAPoolLookedAtAgain:
         (lab_host.pool_path / "brought.iso").write_bytes(files.iso(MIB))
         carry_out(actions.refresh_pool(pool=pool, actor=cast.operator).pk)
         brought = Volume.objects.get(name="brought.iso")
-        assert brought.kind == VolumeKind.OTHER
+        assert brought.kind == VolumeKind.ISO
         assert not brought.ours
 
         (lab_host.pool_path / "brought.iso").unlink()
