@@ -33,7 +33,11 @@ beat_schedule = {
     "operations-sweep": {"task": "operations.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "hosts-recheck": {"task": "hosts.recheck", "schedule": 21.3, "options": {"expires": 20}},
     "hosts-tidy": {"task": "hosts.tidy", "schedule": 33.7, "options": {"expires": 30}},
-    "domains-take-snapshots": {"task": "domains.take_snapshots", "schedule": 57.1, "options": {"expires": 50}},
+    "domains-take-snapshots": {
+        "task": "domains.take_snapshots",
+        "schedule": 57.1,
+        "options": {"expires": 50},
+    },
     "domains-empty-trash": {"task": "domains.empty_trash", "schedule": 1783.0, "options": {"expires": 600}},
     "storage-sweep-exports": {
         "task": "storage.sweep_exports",

@@ -10,86 +10,161 @@ import core.sealed
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('domains', '0002_duplicate'),
-        ('hosts', '0003_offered_host_key'),
+        ("domains", "0002_duplicate"),
+        ("hosts", "0003_offered_host_key"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='GuestSecret',
+            name="GuestSecret",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, unique=True)),
-                ('text', core.sealed.SealedTextField()),
-                ('made_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uuid", models.UUIDField(default=uuid.uuid4, unique=True)),
+                ("text", core.sealed.SealedTextField()),
+                ("made_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.AddField(
-            model_name='domain',
-            name='protected',
+            model_name="domain",
+            name="protected",
             field=models.BooleanField(default=False),
         ),
         migrations.CreateModel(
-            name='Guest',
+            name="Guest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('agent', models.CharField(choices=[('none', 'No channel'), ('disconnected', 'Not running'), ('connected', 'Answers'), ('silent', 'Does not answer')], default='none', max_length=12)),
-                ('hostname', models.CharField(blank=True, max_length=255)),
-                ('os', models.CharField(blank=True, max_length=255)),
-                ('kernel', models.CharField(blank=True, max_length=255)),
-                ('timezone', models.CharField(blank=True, max_length=64)),
-                ('users', models.JSONField(default=list)),
-                ('filesystems', models.JSONField(default=list)),
-                ('told_at', models.DateTimeField(null=True)),
-                ('domain', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='guest', to='domains.domain')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "agent",
+                    models.CharField(
+                        choices=[
+                            ("none", "No channel"),
+                            ("disconnected", "Not running"),
+                            ("connected", "Answers"),
+                            ("silent", "Does not answer"),
+                        ],
+                        default="none",
+                        max_length=12,
+                    ),
+                ),
+                ("hostname", models.CharField(blank=True, max_length=255)),
+                ("os", models.CharField(blank=True, max_length=255)),
+                ("kernel", models.CharField(blank=True, max_length=255)),
+                ("timezone", models.CharField(blank=True, max_length=64)),
+                ("users", models.JSONField(default=list)),
+                ("filesystems", models.JSONField(default=list)),
+                ("told_at", models.DateTimeField(null=True)),
+                (
+                    "domain",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="guest", to="domains.domain"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='GuestAddress',
+            name="GuestAddress",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mac', models.CharField(max_length=17)),
-                ('address', models.CharField(db_index=True, max_length=45)),
-                ('prefix', models.PositiveSmallIntegerField()),
-                ('lease', models.BooleanField(default=False)),
-                ('agent', models.BooleanField(default=False)),
-                ('arp', models.BooleanField(default=False)),
-                ('domain', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to='domains.domain')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("mac", models.CharField(max_length=17)),
+                ("address", models.CharField(db_index=True, max_length=45)),
+                ("prefix", models.PositiveSmallIntegerField()),
+                ("lease", models.BooleanField(default=False)),
+                ("agent", models.BooleanField(default=False)),
+                ("arp", models.BooleanField(default=False)),
+                (
+                    "domain",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="addresses",
+                        to="domains.domain",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Trashed',
+            name="Trashed",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('definition', core.sealed.SealedTextField(blank=True)),
-                ('autostart', models.BooleanField(default=False)),
-                ('since', models.DateTimeField(null=True)),
-                ('until', models.DateTimeField(db_index=True, null=True)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('domain', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='trashed', to='domains.domain')),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='hosts.host')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("definition", core.sealed.SealedTextField(blank=True)),
+                ("autostart", models.BooleanField(default=False)),
+                ("since", models.DateTimeField(null=True)),
+                ("until", models.DateTimeField(db_index=True, null=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "domain",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="trashed",
+                        to="domains.domain",
+                    ),
+                ),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="hosts.host"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-since', '-pk'],
+                "ordering": ["-since", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='TrashedDisk',
+            name="TrashedDisk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('target', models.CharField(max_length=32)),
-                ('path', models.CharField(db_index=True, max_length=1024)),
-                ('doomed', models.BooleanField(default=False)),
-                ('trashed', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='disks', to='domains.trashed')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("target", models.CharField(max_length=32)),
+                ("path", models.CharField(db_index=True, max_length=1024)),
+                ("doomed", models.BooleanField(default=False)),
+                (
+                    "trashed",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="disks",
+                        to="domains.trashed",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['target'],
+                "ordering": ["target"],
             },
         ),
     ]

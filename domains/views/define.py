@@ -111,7 +111,9 @@ def _preview(
 def discard_draft(request: HttpRequest, uuid: UUID, draft_uuid: UUID) -> HttpResponse:
     """Throw away what one has typed oneself."""
     domain = _definable(request, uuid)
-    action.discard(draft=get_object_or_404(_own_drafts(request, domain), uuid=draft_uuid), actor=signed_in(request))
+    action.discard(
+        draft=get_object_or_404(_own_drafts(request, domain), uuid=draft_uuid), actor=signed_in(request)
+    )
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204)  # the page follows by itself
     return redirect("domains:definition", domain.uuid)

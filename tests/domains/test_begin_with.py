@@ -131,7 +131,13 @@ class TestPage:
         section = page[: page.index('name="image"')].rpartition("<section")[2]
         assert 'hx-target="#new-domain"' in section
         assert "hx-select" not in section
-        typed = {"source": "image", "image": str(image.uuid), "name": "web1", "vcpus": "1", "memory_mib": "2048"}
+        typed = {
+            "source": "image",
+            "image": str(image.uuid),
+            "name": "web1",
+            "vcpus": "1",
+            "memory_mib": "2048",
+        }
         answer = browser_of(cast.operator).get(
             "/machines/new/form/", typed, headers={"hx-request": "true", "hx-trigger-name": "image"}
         )
