@@ -8,8 +8,9 @@ from typing import Final, Self
 import libvirt
 
 from hypervisor import events, transport_errors
-from hypervisor.errors import AlreadyExists, AlreadyInState, HypervisorError, Refused, Unreachable, translate
+from hypervisor.errors import AlreadyExists, AlreadyInState, HypervisorError, Refused, Unreachable
 from hypervisor.knock import knock
+from hypervisor.translation import translate
 from hypervisor.uri import Address, Transport, build_uri
 
 OPEN_S: Final = 8.0

@@ -8,9 +8,10 @@ import libvirt
 from hypervisor import streams
 from hypervisor.driver_domains import DomainCalls
 from hypervisor.driver_storage import Progress, StorageCalls
-from hypervisor.errors import AlreadyExists, Busy, Refused, translate
+from hypervisor.errors import AlreadyExists, Busy, Refused
 from hypervisor.facts import VolumeFacts
 from hypervisor.specs import VolumeSpec
+from hypervisor.translation import translate
 from hypervisor.xml import build, parse
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 import libvirt
 
 from hypervisor.driver_domains import DEFINITION, LIVE, DomainCalls
-from hypervisor.errors import Changed, Invalid, translate
+from hypervisor.errors import Changed, Invalid
+from hypervisor.translation import translate
 from hypervisor.xml.elements import document
 from hypervisor.xml.parse import document_sha, uuid_of
 

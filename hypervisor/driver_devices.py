@@ -10,9 +10,10 @@ from hypervisor.device_facts import BridgeFacts, HostDeviceFacts, Presence
 from hypervisor.device_specs import DeviceSpec
 from hypervisor.driver_definition import DefinitionCalls, DomainDocument
 from hypervisor.driver_domains import DEFINITION
-from hypervisor.errors import NotFound, Refused, Unsupported, translate
+from hypervisor.errors import NotFound, Refused, Unsupported
 from hypervisor.facts import NicFacts
 from hypervisor.specs import NicChange
+from hypervisor.translation import translate
 from hypervisor.xml import nics, node_devices, peripherals
 from hypervisor.xml.elements import document, serialize
 from hypervisor.xml.slots import pluggable

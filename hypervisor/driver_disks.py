@@ -7,10 +7,11 @@ import libvirt
 
 from hypervisor.driver_definition import DefinitionCalls
 from hypervisor.driver_domains import DEFINITION
-from hypervisor.errors import AlreadyExists, Invalid, translate
+from hypervisor.errors import AlreadyExists, Invalid
 from hypervisor.facts import DiskFacts
 from hypervisor.limits import IoLimits
 from hypervisor.specs import CdromSpec, DiskBus, DiskChange, DiskSpec
+from hypervisor.translation import translate
 from hypervisor.xml import disks, edit
 
 

@@ -11,9 +11,10 @@ from PIL import Image
 
 from hypervisor import streams
 from hypervisor.driver_domains import LIVE, DomainCalls
-from hypervisor.errors import HypervisorError, Refused, Unsupported, translate
+from hypervisor.errors import HypervisorError, Refused, Unsupported
 from hypervisor.facts import GraphicsFacts, Screenshot, VncEndpoint
 from hypervisor.specs import check_vnc_password
+from hypervisor.translation import translate
 from hypervisor.xml import edit
 
 _PICTURE_LIMIT_BYTES: Final = 128 * 1024 * 1024

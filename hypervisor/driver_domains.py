@@ -7,10 +7,11 @@ from uuid import UUID
 import libvirt
 
 from hypervisor.connection import Connection, unless_taken
-from hypervisor.errors import Invalid, NotFound, translate
+from hypervisor.errors import Invalid, NotFound
 from hypervisor.facts import DomainFacts, DomainState
 from hypervisor.specs import DomainSpec
 from hypervisor.states import domain_state, state_reason
+from hypervisor.translation import translate
 from hypervisor.xml import build, edit, parse
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,9 @@ import libvirt
 
 from hypervisor import guest
 from hypervisor.driver_domains import LIVE, DomainCalls
-from hypervisor.errors import HypervisorError, Unreachable, translate
+from hypervisor.errors import HypervisorError, Unreachable
 from hypervisor.guest_facts import AddressFacts, AddressSource, AgentLink, GuestFacts
+from hypervisor.translation import translate
 from hypervisor.xml.agent import agent_link
 
 # An agent is a program that its guest may stop, replace or make lie: none is waited for any longer.

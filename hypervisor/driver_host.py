@@ -4,8 +4,8 @@ import libvirt
 
 from hypervisor import acceleration
 from hypervisor.connection import Connection
-from hypervisor.errors import translate
 from hypervisor.facts import HostFacts, Hugepages, NumaCell
+from hypervisor.translation import translate
 from hypervisor.xml import host as documents
 
 _KIB_PER_MIB = 1024

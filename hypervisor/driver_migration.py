@@ -14,10 +14,11 @@ import libvirt
 from hypervisor import streams
 from hypervisor.connection import Connection
 from hypervisor.driver_domains import DEFINITION, LIVE
-from hypervisor.errors import Busy, NotFound, Refused, translate
+from hypervisor.errors import Busy, NotFound, Refused
 from hypervisor.facts import MigrationFacts, MigrationProgress
 from hypervisor.specs import MigrationSpec
 from hypervisor.states import domain_state, state_reason
+from hypervisor.translation import translate
 from hypervisor.xml import migration as documents
 
 _MIGRATABLE: Final = LIVE | libvirt.VIR_DOMAIN_XML_MIGRATABLE

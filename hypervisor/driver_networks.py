@@ -6,9 +6,10 @@ from uuid import UUID
 import libvirt
 
 from hypervisor.connection import Connection, unless_so_already, unless_taken
-from hypervisor.errors import NotFound, translate
+from hypervisor.errors import NotFound
 from hypervisor.facts import LeaseFacts, NetworkFacts
 from hypervisor.specs import NatNetworkSpec
+from hypervisor.translation import translate
 from hypervisor.xml import build, parse
 
 _TEXT_LIMIT = 256

@@ -7,7 +7,8 @@ import libvirt
 
 from hypervisor.connection import unless_so_already
 from hypervisor.driver_domains import DEFINITION, DomainCalls
-from hypervisor.errors import Refused, translate
+from hypervisor.errors import Refused
+from hypervisor.translation import translate
 from hypervisor.xml.edit_label import live_labels
 from hypervisor.xml.edit_start import boot_first
 from hypervisor.xml.elements import MARKER_NAMESPACE, MARKER_PREFIX

@@ -7,8 +7,9 @@ import libvirt
 
 from hypervisor.connection import unless_so_already
 from hypervisor.driver_domains import DomainCalls
-from hypervisor.errors import HypervisorError, Unreachable, translate
+from hypervisor.errors import HypervisorError, Unreachable
 from hypervisor.facts import AskedBy, DomainState, SaveProgress
+from hypervisor.translation import translate
 
 
 class PowerCalls(DomainCalls):

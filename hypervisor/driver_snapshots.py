@@ -7,9 +7,10 @@ from uuid import UUID
 import libvirt
 
 from hypervisor.driver_domains import DEFINITION, LIVE, DomainCalls
-from hypervisor.errors import NotFound, translate
+from hypervisor.errors import NotFound
 from hypervisor.facts import SaveProgress
 from hypervisor.snapshots import MergeProgress, SnapshotFacts, SnapshotOutline, SnapshotSpec
+from hypervisor.translation import translate
 from hypervisor.xml import edit
 from hypervisor.xml import snapshots as documents
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 import libvirt
 
 from hypervisor.connection import Connection
-from hypervisor.errors import translate
 from hypervisor.stats import BlockStats, DomainStats, HostStats, NetStats
+from hypervisor.translation import translate
 
 # Only the groups in use: each costs the daemon a question to every QEMU, and the numbers of vCPUs are known.
 _GROUPS: Final = (

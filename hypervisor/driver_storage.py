@@ -9,10 +9,11 @@ import libvirt
 
 from hypervisor import streams
 from hypervisor.connection import Connection, unless_so_already, unless_taken
-from hypervisor.errors import HypervisorError, NoSpace, NotFound, translate
+from hypervisor.errors import HypervisorError, NoSpace, NotFound
 from hypervisor.facts import PoolFacts, VolumeFacts
 from hypervisor.specs import VolumeSpec
 from hypervisor.states import pool_state
+from hypervisor.translation import translate
 from hypervisor.xml import build, parse
 
 Progress = Callable[[int], None]

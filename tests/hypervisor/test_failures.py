@@ -19,9 +19,9 @@ from hypervisor.errors import (
     OutcomeUnknown,
     Unreachable,
     Unsupported,
-    translate,
 )
 from hypervisor.specs import DomainSpec
+from hypervisor.translation import translate
 from hypervisor.uri import Address
 from tests.eventually import eventually
 from tests.lab.host import LabHost
