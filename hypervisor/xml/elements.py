@@ -35,14 +35,24 @@ class Malformed(Invalid):
 
 
 def document(text: str) -> Element:
-    """The root of `text`. Raises `Malformed`, and `Invalid` over 1 MiB or with a DOCTYPE (so without entities)."""
+    """The root of `text`, without comments and processing instructions: they would cut a value in two for its reader.
+
+    libvirt joins what stands around them, and keeps none. Raises `Malformed`, and `Invalid` over 1 MiB or with a
+    DOCTYPE (so without entities).
+    """
     encoded = text.encode("utf-8", errors="surrogatepass")
     if len(encoded) > DOCUMENT_LIMIT_BYTES:
         raise Invalid("The document is over 1 MiB.")
     if b"<!DOCTYPE" in encoded:
         raise Invalid("A document with a DOCTYPE is not accepted.")
     parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         return etree.fromstring(encoded, parser)

@@ -83,13 +83,28 @@ def objections(
 
 def _look(root: Element, pools: Collection[str], own: Collection[str]) -> Iterator[Objection]:
     for found in root.iter(etree.Element):
-        if any(str(above.tag) == "metadata" for above in (found, *found.iterancestors())):
+        if _is_metadata(found, root):
             continue
         yield from _foreign(found)
+        yield from _mixed(found)
         yield from _structure(found)
         yield from _network(found)
         for path in _paths(found):
             yield from _path(found, path, pools, own)
+
+
+def _is_metadata(found: Element, root: Element) -> bool:
+    """Whether it stands in what other programs keep with the machine, which libvirt doesn't look into."""
+    return any(
+        place.tag == "metadata" and place.getparent() is root for place in (found, *found.iterancestors())
+    )
+
+
+def _mixed(found: Element) -> Iterator[Objection]:
+    """libvirt reads the text of an element with that of all within it; nobody could say which path that makes."""
+    text = " ".join(part for part in (found.text, *(child.tail for child in found)) if part and part.strip())
+    if len(found) and text:
+        yield _never(found, f"<{etree.QName(found).localname}> holds text between its elements.", text)
 
 
 def _foreign(found: Element) -> Iterator[Objection]:
