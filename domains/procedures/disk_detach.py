@@ -14,6 +14,7 @@ from domains.procedures.disk_parts import disk_at, let_go
 from domains.procedures.steps import domain_on_host, refresh
 from hypervisor.driver_disks import DiskDocuments
 from hypervisor.errors import NotFound, Unreachable
+from hypervisor.facts import DiskFacts
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage.models import Volume
@@ -38,9 +39,7 @@ class LetGo(Step):
     def do(self, run: Run) -> None:
         """Ask, and wait without a worker. Raises Conflict where it is another disk by now."""
         with domain_on_host(run.params) as (hypervisor, domain):
-            disk = disk_at(hypervisor, domain, self.target)
-            if disk is not None and disk.path != self.path:
-                raise Conflict(f"{self.target} is another disk by now.")
+            _check_same(disk_at(hypervisor, domain, self.target), self.path)
             if "now" not in run.params:
                 run.keep(now=hypervisor.disk_documents(domain, self.target).now)
             let_go(run, hypervisor, domain, self.target, patience_s=self.patience_s)
@@ -59,8 +58,9 @@ class Undefine(Step):
 
     title = "Take it out of the definition"
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, path: str) -> None:
         self.target = target
+        self.path = path
 
     def probe(self, run: Run) -> bool:
         """Whether the definition has no such disk."""
@@ -71,8 +71,9 @@ class Undefine(Step):
             return gone
 
     def do(self, run: Run) -> None:
-        """Take it out."""
+        """Take it out. Raises Conflict where it is another disk by now."""
         with domain_on_host(run.params) as (hypervisor, domain):
+            _check_same(disk_at(hypervisor, domain, self.target), self.path)
             run.keep(later=hypervisor.disk_documents(domain, self.target).later)
             with suppress(NotFound):
                 hypervisor.undefine_disk(domain, self.target)
@@ -88,12 +89,18 @@ class Undefine(Step):
                 refresh(run.params)
 
 
+def _check_same(disk: DiskFacts | None, path: str) -> None:
+    """Raise Conflict where the target is another disk's than that of `path`: now, or from the next start on."""
+    if disk is not None and {disk.path, dict(disk.pending).get("path", disk.path)} != {path}:
+        raise Conflict(f"{disk.target} is another disk by now.", fix="Look at the machine again.")
+
+
 @procedure("domain.disk.detach", verb=Verb.DOMAIN_EDIT)
 def detach(params: dict[str, Any]) -> Sequence[Step]:
     """The guest first: as long as it may refuse, nothing has changed."""
     steps: list[Step] = [
         LetGo(params["target"], params["path"], params["patience_s"]),
-        Undefine(params["target"]),
+        Undefine(params["target"], params["path"]),
     ]
     return [*steps, DeleteVolume(UUID(params["volume"]))] if "volume" in params else steps
 

@@ -13,10 +13,11 @@ from core.units import GIB, MIB
 from domains.actions import disks as action
 from domains.disk_wishes import DiskSettings, ExistingDisk, NewDisk
 from domains.models import Domain, DomainDisk, DomainState
+from domains.procedures import disk_plug
 from hypervisor.limits import IoLimits
 from hypervisor.specs import ImageFormat
 from operations import journal
-from operations.models import OperationState
+from operations.models import Operation, OperationState, OperationStep, StepState
 from operations.procedures import steps_of
 from operations.run import Run
 from storage.models import Volume
@@ -223,6 +224,16 @@ class TestWhatIsRefused:
         ground.lab.virsh("detach-disk", str(domain.uuid), "vda", "--config")
         assert "is another disk by now, or none" in carry_out(asked.pk).error
 
+    def test_a_disk_that_virsh_replaced_meanwhile_stays(self, ground: Ground) -> None:
+        domain, other = ground.machine(), ground.volume()
+        asked = action.detach(domain=domain, target="vda", actor=ground.actor, delete_volume=True)
+        uuid = str(domain.uuid)
+        ground.lab.virsh("detach-disk", uuid, "vda", "--config")
+        ground.lab.virsh("attach-disk", uuid, other.path, "vda", "--config", "--subdriver", "qcow2")
+
+        assert "another disk by now" in failed(asked).error
+        assert element(ground, domain, "vda").find("source").get("file") == other.path
+
     def test_a_target_that_virsh_took_meanwhile(self, ground: Ground) -> None:
         domain, other = ground.machine(), ground.volume()
         asked = action.add(domain=domain, new=new_disk(ground), actor=ground.actor)
@@ -245,6 +256,27 @@ class TestWhatIsRefused:
         action.add(domain=domain, new=new_disk(ground), actor=ground.actor)
         with pytest.raises(TargetBusy):
             action.add(domain=domain, new=new_disk(ground), actor=ground.actor)
+
+
+def test_taking_back_does_not_delete_what_the_guest_did_not_let_go(ground: Ground) -> None:
+    domain = ground.machine(state=DomainState.PAUSED)
+    operation = action.add(domain=domain, new=new_disk(ground), actor=ground.actor)
+    steps = disk_plug.add(operation.params)
+    for step in steps:
+        step.do(Run(operation))
+    for row in journal.lay_out(operation, [step.title for step in steps]):
+        OperationStep.objects.filter(pk=row.pk).update(state=StepState.DONE)
+    long_ago = {**operation.params, "asked_at": 0}
+    Operation.objects.filter(pk=operation.pk).update(undoing=True, params=long_ago)
+
+    ended = carry_out(operation.pk)
+
+    assert ended.state == OperationState.CANCELLED
+    assert f"is in use by {domain.name}" in ended.left_behind
+    volume = Volume.objects.get(uuid=operation.params["disk"]["volume"])
+    assert (volume.ours, volume.gone_at) == (True, None)
+    assert (ground.lab.pool_path / volume.name).exists()
+    assert "vdb" in targets(ground, domain, later=False)
 
 
 class TestATeam:
