@@ -19,7 +19,7 @@ from django.dispatch import receiver
 from core.events import publish
 from domains import counters, duplicates
 from domains.labels import LONGEST_TAG, MOST_TAGS
-from domains.models import Domain, DomainDevice, DomainDisk, DomainNic, DomainState
+from domains.models import Domain, DomainDevice, DomainDisk, DomainFile, DomainNic, DomainState
 from hosts.inventory import LARGEST, state_changed
 from hosts.models import Host
 from hypervisor.device_facts import DeviceFacts
@@ -104,7 +104,7 @@ def tell_of_host(host: Host, **_: Any) -> None:
 def _rows(condition: Q) -> dict[UUID, Domain]:
     """With their devices, and locked: a worker and the watcher may record the same machine at the same time."""
     rows = Domain.objects.select_for_update(of=("self",)).filter(condition).select_related("host")
-    rows = rows.prefetch_related("disks", "nics", "devices")
+    rows = rows.prefetch_related("disks", "files", "nics", "devices")
     return {row.uuid: row for row in rows}
 
 
@@ -137,6 +137,7 @@ class _Recording:
         self._changed: dict[UUID, Domain] = {}
         self._columns: set[str] = set()
         self._disks: dict[UUID, list[DomainDisk]] = {}
+        self._files: dict[UUID, list[DomainFile]] = {}
         self._nics: dict[UUID, list[DomainNic]] = {}
         self._devices: dict[UUID, list[DomainDevice]] = {}
         self._elsewhere: dict[int, str] = {}
@@ -150,6 +151,7 @@ class _Recording:
             row = Domain(uuid=facts.uuid, **values)
             self._new.append(row)
             self._disks[row.uuid], self._nics[row.uuid] = _disks(row, facts.disks), _nics(row, facts.nics)
+            self._files[row.uuid] = _files(row, facts.disks)
             self._devices[row.uuid] = _devices(row, facts.devices)
             return row
         if row.host_id != self._host.pk:
@@ -163,13 +165,12 @@ class _Recording:
         if different:
             self._changed[row.uuid] = row
             self._columns |= different
-        disks, nics, devices = (
-            _disks(row, facts.disks),
-            _nics(row, facts.nics),
-            _devices(row, facts.devices),
-        )
+        disks, files = _disks(row, facts.disks), _files(row, facts.disks)
+        nics, devices = _nics(row, facts.nics), _devices(row, facts.devices)
         if _differ(disks, row.disks.all()):
             self._disks[row.uuid] = disks
+        if _differ(files, row.files.all()):
+            self._files[row.uuid] = files
         if _differ(nics, row.nics.all()):
             self._nics[row.uuid] = nics
         if _differ(devices, row.devices.all()):
@@ -182,6 +183,7 @@ class _Recording:
         if self._changed:
             Domain.objects.bulk_update(self._changed.values(), sorted(self._columns))
         _replace(DomainDisk, self._disks)
+        _replace(DomainFile, self._files)
         _replace(DomainNic, self._nics)
         _replace(DomainDevice, self._devices)
         duplicates.record(self._host, self._elsewhere, among)
@@ -193,7 +195,7 @@ class _Recording:
         if self._new or self._columns:
             counters.count({self._host.pk, *(source.pk for _, source in self._moved)})
         new = {row.uuid for row in self._new}
-        parts = (self._changed, self._disks, self._nics, self._devices)
+        parts = (self._changed, self._disks, self._files, self._nics, self._devices)
         for uuid in new.union(*parts):
             publish("domain", uuid)
         if new or self._columns & SHOWN_IN_LISTS:
@@ -263,6 +265,21 @@ def _disks(row: Domain, disks: Sequence[DiskFacts]) -> list[DomainDisk]:
     ]
 
 
+def _files(row: Domain, disks: Sequence[DiskFacts]) -> list[DomainFile]:
+    """Each once, however many of the disks need it."""
+    found: dict[tuple[str, str, str], DomainFile] = {}
+    for disk in disks:
+        for file in disk.files:
+            path, pool, volume = key = file.path[:1024], file.pool[:255], file.volume[:255]
+            fresh = DomainFile(
+                domain=row, path=path, pool_name=pool, volume_name=volume, base=True, shareable=True
+            )
+            kept = found.setdefault(key, fresh)
+            kept.base &= file.base
+            kept.shareable &= disk.shareable
+    return list(found.values())
+
+
 def _nics(row: Domain, nics: Sequence[NicFacts]) -> list[DomainNic]:
     return [
         DomainNic(
@@ -305,7 +322,9 @@ def _content(device: models.Model) -> tuple[Any, ...]:
     return tuple(getattr(device, field.attname) for field in device._meta.concrete_fields[1:])
 
 
-def _replace(kind: type[DomainDisk] | type[DomainNic] | type[DomainDevice], devices: dict[UUID, Any]) -> None:
+def _replace(
+    kind: type[DomainDisk] | type[DomainFile] | type[DomainNic] | type[DomainDevice], devices: dict[UUID, Any]
+) -> None:
     if not devices:
         return
     kind._default_manager.filter(domain__uuid__in=devices).delete()

@@ -100,12 +100,26 @@ class HostFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFile:
+    """A file or device by its `path`, or, where a document names it so, by its `pool` and `volume`; the rest is blank.
+
+    `base` tells one that is only read: what is written goes into another that is based on it.
+    """
+
+    path: str
+    pool: str
+    volume: str
+    base: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskFacts:
     """One disk or CD-ROM drive; `path` is blank for an empty drive and for sources that are not files or devices.
 
     `pool` and `volume` are filled when the definition names a volume instead of a path. `cache` and `discard` are blank
     where QEMU decides. `pending` holds what the next start changes, as the name of the field and its value; for limits
-    that value is blank.
+    that value is blank. `files` is all that must stay for it: what this run has open, with all that lies below and what
+    is being written in its place, and what the next start opens.
     """
 
     target: str
@@ -124,6 +138,7 @@ class DiskFacts:
     boot_order: int | None
     present: Presence
     pending: tuple[tuple[str, str], ...]
+    files: tuple[DiskFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

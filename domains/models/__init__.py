@@ -1,6 +1,6 @@
 """What the panel knows of virtual machines."""
 
-from domains.models.devices import DomainDevice, DomainDisk, DomainNic, Presence
+from domains.models.devices import DomainDevice, DomainDisk, DomainFile, DomainNic, Presence
 from domains.models.domain import HELD, ON, Domain, DomainQuerySet, DomainState
 from domains.models.duplicate import Duplicate
 from domains.models.guest import AgentState, Guest, GuestAddress, GuestSecret
@@ -21,6 +21,7 @@ __all__ = [
     "DomainDevice",
     "DomainDisk",
     "DomainDraft",
+    "DomainFile",
     "DomainNic",
     "DomainQuerySet",
     "DomainState",

@@ -49,6 +49,28 @@ class DomainDisk(models.Model):
         return f"{self.target} of {self.domain_id}"
 
 
+class DomainFile(models.Model):
+    """A file or device that a machine needs, now or at its next start: see `DiskFacts.files`.
+
+    Where the machine names it by its pool and volume, `path` is blank.
+    """
+
+    domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=1024, blank=True, db_index=True)
+    pool_name = models.CharField(max_length=255, blank=True)
+    volume_name = models.CharField(max_length=255, blank=True)
+    # Whether it is only read: see `DiskFile.base`.
+    base = models.BooleanField(default=False)
+    # Whether each of the machine's disks that need it may be shared.
+    shareable = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return self.path or f"{self.volume_name} in {self.pool_name}"
+
+
 class DomainNic(models.Model):
     """One network card of a machine, as last seen."""
 

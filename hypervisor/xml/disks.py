@@ -1,12 +1,12 @@
 """Disks and drives: read from a machine's documents, and changed in them. One is known by its target."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
 from hypervisor.device_facts import Presence
 from hypervisor.errors import NotFound
-from hypervisor.facts import DiskFacts
+from hypervisor.facts import DiskFacts, DiskFile
 from hypervisor.limits import IoLimits
 from hypervisor.specs import CdromSpec, DiskBus, DiskChange, DiskSpec
 from hypervisor.xml import build
@@ -100,7 +100,8 @@ def _merged(disk: DiskFacts, later: DiskFacts | None) -> DiskFacts:
     pending = [(name, after) for name, now, after in pairs if after != now]
     if disk.limits != later.limits:
         pending.append(("limits", ""))
-    return replace(disk, present=Presence.BOTH, pending=tuple(pending))
+    files = tuple(dict.fromkeys((*disk.files, *later.files)))
+    return replace(disk, present=Presence.BOTH, pending=tuple(pending), files=files)
 
 
 def _facts(disk: Element, present: Presence) -> DiskFacts:
@@ -122,7 +123,21 @@ def _facts(disk: Element, present: Presence) -> DiskFacts:
         boot_order=integer(attribute(disk.find("boot"), "order")) or None,
         present=present,
         pending=(),
+        files=tuple(dict.fromkeys(_files(disk))),
     )
+
+
+def _files(disk: Element) -> Iterator[DiskFile]:
+    """Those of the disk, of each <backingStore>, of a <mirror> and of a <dataStore>: all of them say <source>."""
+    for source in disk.iter("source"):
+        file = DiskFile(
+            path=attribute(source, "file") or attribute(source, "dev"),
+            pool=attribute(source, "pool"),
+            volume=attribute(source, "volume"),
+            base=next(source.iterancestors("backingStore"), None) is not None,
+        )
+        if file.path or file.volume:
+            yield file
 
 
 def _chosen(driver: Element | None, name: str) -> str:

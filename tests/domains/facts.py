@@ -6,7 +6,15 @@ from typing import Any
 from uuid import uuid4
 
 from hypervisor.device_facts import Presence
-from hypervisor.facts import DiskFacts, DomainFacts, DomainState, GraphicsFacts, NicFacts, OptionFacts
+from hypervisor.facts import (
+    DiskFacts,
+    DiskFile,
+    DomainFacts,
+    DomainState,
+    GraphicsFacts,
+    NicFacts,
+    OptionFacts,
+)
 from hypervisor.limits import IoLimits
 
 
@@ -86,7 +94,10 @@ def disk_facts(target: str = "vda", **different: Any) -> DiskFacts:
         "present": Presence.BOTH,
         "pending": (),
     }
-    return DiskFacts(**facts | different)
+    facts |= different
+    named = DiskFile(path=facts["path"], pool=facts["pool"], volume=facts["volume"], base=False)
+    files = (named,) if named.path or named.volume else ()
+    return DiskFacts(**{"files": files} | facts)
 
 
 def nic_facts(mac: str = "52:54:00:00:00:01", **different: Any) -> NicFacts:
