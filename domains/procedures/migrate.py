@@ -24,7 +24,7 @@ from operations.run import Run
 from storage import inventory as storage
 from storage.models import Volume
 from storage.procedures import CreateVolume, DeleteVolume
-from storage.procedures.volumes import find, refuse_if_plugged_in
+from storage.procedures.volumes import find
 from storage.usage import kept_because
 
 # Among what an operation keeps: that its source started the machine by itself.
@@ -90,13 +90,6 @@ class TargetVolume(CreateVolume):
     """The empty volume that a disk is copied into."""
 
     title = "Make room for a disk"
-
-    def undo(self, run: Run) -> None:
-        """Delete it, unless the machine got there after all and has it. Raises Conflict then."""
-        volume = find(self.volume)
-        with borrow(volume.pool.host) as hypervisor:
-            refuse_if_plugged_in(hypervisor, volume)
-        super().undo(run)
 
 
 class CopyVolume(Step):

@@ -18,7 +18,7 @@ from operations.procedures import Step
 from operations.run import Later, Run
 from storage import inventory
 from storage.models import Volume
-from storage.procedures.volumes import CreateVolume, find, forget, record
+from storage.procedures.volumes import CreateVolume, find, forget, record, refuse_if_plugged_in
 
 _LOOK_EVERY_S: Final = 0.5
 # A copy that lost its client goes on in the host; until its end nobody can delete it.
@@ -70,10 +70,14 @@ class CloneVolume(Step):
         Volume.objects.filter(pk=volume.pk).update(ready=True)
 
     def undo(self, run: Run) -> None:
-        """Delete it, as far as it is there; the host must have ended the copy before."""
+        """Delete it, as far as it is there; the host must have ended the copy before.
+
+        Raises Conflict where a machine has it: what plugged it in was not taken back.
+        """
         volume = find(self.volume)
-        inventory.disown(volume)
         with borrow(volume.pool.host) as hypervisor:
+            refuse_if_plugged_in(hypervisor, volume)
+            inventory.disown(volume)
             _take_away(hypervisor, volume)
             forget(hypervisor, volume)
 

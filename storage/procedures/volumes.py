@@ -84,10 +84,14 @@ class CreateVolume(Step):
             self.made(hypervisor, volume, hypervisor.create_volume(volume.pool.uuid, self.spec(volume)))
 
     def undo(self, run: Run) -> None:
-        """Delete the file, as far as it is there; what the host does not let go stays visible, as nobody's."""
+        """Delete the file, as far as it is there; what the host does not let go stays visible, as nobody's.
+
+        Raises Conflict where a machine has it: what plugged it in was not taken back.
+        """
         volume = find(self.volume)
-        inventory.disown(volume)
         with borrow(volume.pool.host) as hypervisor:
+            refuse_if_plugged_in(hypervisor, volume)
+            inventory.disown(volume)
             with suppress(NotFound):
                 hypervisor.delete_volume(volume.pool.uuid, volume.name)
             forget(hypervisor, volume)

@@ -22,9 +22,12 @@ from domains.power import PowerVerb
 from domains.wishes import Clone
 from hosts.connections import borrow
 from operations.models import Operation, OperationState
+from operations.procedures import steps_of
+from operations.run import Run
 from storage import inventory as volumes
 from storage.actions import delete_volume
 from storage.models import Pool, Volume
+from storage.procedures.copies import CloneVolume
 from tests.conftest import Cast, program_of
 from tests.lab.host import LabHost
 from tests.stage import carry_out
@@ -245,3 +248,17 @@ def test_a_cancelled_copy_leaves_nothing(machine: Domain, cast: Cast, lab_host: 
     assert (ended.state, ended.left_behind) == (OperationState.CANCELLED, "")
     assert len(list(lab_host.pool_path.iterdir())) == 1
     assert program_of(cast.operator).get(f"/api/v1/domains/{operation.target_id}").json()["gone_at"]
+
+
+def test_the_disk_of_a_copy_that_was_not_taken_back_stays(
+    machine: Domain, cast: Cast, lab_host: LabHost
+) -> None:
+    operation = finished(clone(new=copy_of(machine), actor=cast.operator))
+    copying = next(
+        step for step in steps_of(operation.kind, operation.params) if isinstance(step, CloneVolume)
+    )
+    with pytest.raises(Conflict, match="is in use by web2"):
+        copying.undo(Run(operation))
+    volume = Volume.objects.get(uuid=copying.volume)
+    assert (volume.ours, volume.gone_at) == (True, None)
+    assert (lab_host.pool_path / volume.name).exists()

@@ -17,7 +17,7 @@ from domains.procedures import disk_plug
 from hypervisor.limits import IoLimits
 from hypervisor.specs import ImageFormat
 from operations import journal
-from operations.models import Operation, OperationState, OperationStep, StepState
+from operations.models import OperationState, StepState
 from operations.procedures import steps_of
 from operations.run import Run
 from storage.models import Volume
@@ -260,14 +260,15 @@ class TestWhatIsRefused:
 
 def test_taking_back_does_not_delete_what_the_guest_did_not_let_go(ground: Ground) -> None:
     domain = ground.machine(state=DomainState.PAUSED)
-    operation = action.add(domain=domain, new=new_disk(ground), actor=ground.actor)
+    operation = journal.claim(action.add(domain=domain, new=new_disk(ground), actor=ground.actor).pk)
+    assert operation is not None
     steps = disk_plug.add(operation.params)
-    for step in steps:
+    for step, row in zip(steps, journal.lay_out(operation, [step.title for step in steps]), strict=True):
         step.do(Run(operation))
-    for row in journal.lay_out(operation, [step.title for step in steps]):
-        OperationStep.objects.filter(pk=row.pk).update(state=StepState.DONE)
-    long_ago = {**operation.params, "asked_at": 0}
-    Operation.objects.filter(pk=operation.pk).update(undoing=True, params=long_ago)
+        journal.mark(operation, row, StepState.DONE)
+    Run(operation).keep(asked_at=0)
+    journal.write(operation, undoing=True)
+    journal.let_go(operation)
 
     ended = carry_out(operation.pk)
 
