@@ -31,6 +31,7 @@ def begin(
     parent: Operation | None = None,
     long: bool = False,
     holds: Collection[models.Model] = (),
+    takes: Collection[models.Model] = (),
 ) -> Operation:
     """Submit an operation of `kind`, as `actions.ask.ask` does; inside a transaction.
 
@@ -52,4 +53,5 @@ def begin(
         parent=parent,
         long=long or rule.long,
         holds=holds,
+        takes=takes,
     )

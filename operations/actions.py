@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from django.db import IntegrityError, connection, models, transaction
+from django.db.models import Q
 
 import audit
 from accounts.models import Team, User
@@ -31,6 +32,7 @@ def submit(
     parent: Operation | None = None,
     long: bool = False,
     holds: Collection[models.Model] = (),
+    takes: Collection[models.Model] = (),
 ) -> Operation:
     """Write the row and, after commit, put its id on the queue.
 
@@ -42,9 +44,10 @@ def submit(
     `parent` is the operation whose work this is a part of; it is woken when this one ends. `long` is for what may take
     more than a few minutes: see `journal.claim`. `holds` are things that it needs as they are: TargetBusy is raised
     while something is at work on one of them, and by every `submit` about one of them while this one is active. Any
-    number of operations may hold the same thing.
+    number of operations may hold the same thing. `takes` are things that it makes, changes or deletes: as `holds`, and
+    no two operations take the same, or hold what another takes.
     """
-    _lock([target, *holds])
+    _lock([target, *holds, *takes])
     operation = Operation(
         kind=kind,
         title=title,
@@ -58,10 +61,16 @@ def submit(
         parent=parent,
         long=long,
     )
-    return _begin(operation, holds)
+    shared = [_hold(operation, thing, alone=False) for thing in holds]
+    return _begin(operation, [*shared, *(_hold(operation, thing, alone=True) for thing in takes)])
 
 
-def _begin(operation: Operation, holds: Collection[models.Model]) -> Operation:
+def _hold(operation: Operation, thing: models.Model, *, alone: bool) -> Hold:
+    kind, key = thing._meta.model_name or "", thing.uuid  # type: ignore[attr-defined]
+    return Hold(operation=operation, target_kind=kind, target_id=key, alone=alone)
+
+
+def _begin(operation: Operation, holds: Collection[Hold]) -> Operation:
     # Twice, because the operation that was in the way may end between our refusal and our look at it.
     for _ in range(2):
         try:
@@ -72,7 +81,7 @@ def _begin(operation: Operation, holds: Collection[models.Model]) -> Operation:
             if same is not None:
                 return same
         else:
-            _hold(operation, holds)
+            _take_hold(operation, holds)
             journal.tell_all(operation)
             transaction.on_commit(lambda: queue.enqueue(operation.pk))
             return operation
@@ -136,21 +145,23 @@ def _lock(things: Collection[models.Model]) -> None:
         rows.values_list("pk").first()
 
 
-def _hold(operation: Operation, holds: Collection[models.Model]) -> None:
+def _take_hold(operation: Operation, holds: Collection[Hold]) -> None:
     """Write down what `operation` holds. Raises TargetBusy where something it needs, or is about, is not free."""
-    about = (operation.target_kind, operation.target_id)
-    wanted = [(thing._meta.model_name or "", thing.uuid) for thing in holds]  # type: ignore[attr-defined]
     others = Operation.objects.active().exclude(pk=operation.pk)
-    holder = others.filter(holds__target_kind=about[0], holds__target_id=about[1]).first()
+    holder = others.filter(
+        holds__target_kind=operation.target_kind, holds__target_id=operation.target_id
+    ).first()
     if holder is not None:
         raise _busy(f"It has to stay as it is until this has ended: {holder.title}.", holder)
-    for kind, key in wanted:
-        other = others.about(kind, key).first()
+    for hold in holds:
+        held = Q(holds__target_kind=hold.target_kind, holds__target_id=hold.target_id)
+        if not hold.alone:
+            held &= Q(holds__alone=True)
+        about = Q(target_kind=hold.target_kind, target_id=hold.target_id)
+        other = others.filter(about | held).first()
         if other is not None:
             raise _busy(f"Another operation is still at work on what this needs: {other.title}.", other)
-    Hold.objects.bulk_create(
-        Hold(operation=operation, target_kind=kind, target_id=key) for kind, key in wanted
-    )
+    Hold.objects.bulk_create(holds)
 
 
 def _busy(words: str, other: Operation) -> TargetBusy:

@@ -191,11 +191,15 @@ class OperationLog(models.Model):
 
 
 class Hold(models.Model):
-    """Something that an operation needs as it is, besides its target: nothing begins on it while that one is active."""
+    """Something that an operation needs as it is, besides its target: nothing begins on it while that one is active.
+
+    What it makes, changes or deletes it holds `alone`: nothing else holds it meanwhile.
+    """
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="holds")
     target_kind = models.CharField(max_length=32)
     target_id = models.UUIDField()
+    alone = models.BooleanField(default=False)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["target_kind", "target_id"], name="hold_on_target")]

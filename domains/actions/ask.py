@@ -29,12 +29,13 @@ def ask(
     parent: Operation | None = None,
     long: bool = False,
     holds: Collection[models.Model] = (),
+    takes: Collection[models.Model] = (),
 ) -> Operation:
     """Submit an operation of `kind`, one of `lifecycle.RULES`, about `domain`.
 
     `params` are added to the machine's and its host's UUIDs; they are kept, so no secret belongs in them. `details` go
-    into the audit row; `holds` as in `operations.actions.submit`. Raises Forbidden, TargetBusy, and Conflict where the
-    kind makes no sense in the state last seen.
+    into the audit row; `holds` and `takes` as in `operations.actions.submit`. Raises Forbidden, TargetBusy, and
+    Conflict where the kind makes no sense in the state last seen.
     """
     require(actor, RULES[kind].verb, domain)
     before = operations.earlier(actor, idempotency_key, kind, domain)
@@ -51,4 +52,5 @@ def ask(
         parent=parent,
         long=long,
         holds=holds,
+        takes=takes,
     )

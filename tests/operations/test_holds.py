@@ -15,8 +15,10 @@ def things(db: None) -> list[Host]:
     return [Host.objects.create(name=f"thing{number}") for number in range(3)]
 
 
-def begin(target: Host, *holds: Host) -> Operation:
-    return actions.submit("toy", title=f"Work on {target}", target=target, actor=None, params={}, holds=holds)
+def begin(target: Host, *holds: Host, takes: tuple[Host, ...] = ()) -> Operation:
+    return actions.submit(
+        "toy", title=f"Work on {target}", target=target, actor=None, params={}, holds=holds, takes=takes
+    )
 
 
 def test_nothing_begins_on_what_is_held(things: list[Host]) -> None:
@@ -40,6 +42,24 @@ def test_several_may_hold_the_same(things: list[Host]) -> None:
     begin(things[1], things[2])
     with pytest.raises(TargetBusy):
         begin(things[2])
+
+
+def test_what_one_takes_no_other_has(things: list[Host]) -> None:
+    making = begin(things[0], takes=(things[2],))
+    for ask in (
+        lambda: begin(things[2]),
+        lambda: begin(things[1], things[2]),
+        lambda: begin(things[1], takes=(things[2],)),
+    ):
+        with pytest.raises(TargetBusy, match="Work on thing0") as busy:
+            ask()
+        assert busy.value.operation_id == str(making.pk)
+
+
+def test_what_others_need_is_not_taken(things: list[Host]) -> None:
+    begin(things[0], things[2])
+    with pytest.raises(TargetBusy, match="Work on thing0"):
+        begin(things[1], takes=(things[2],))
 
 
 def test_a_hold_ends_with_its_operation(things: list[Host]) -> None:
