@@ -22,7 +22,7 @@ from monitoring.rates import host_cpu_percent
 from watcher import reading
 from watcher.aside import Aside, Reading
 from watcher.backoff import jittered
-from watcher.news import News
+from watcher.news import Awaited, News
 from watcher.reading import Record
 
 log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class Following:
         self._news = News()
         self._storage = Aside(hypervisor)
         self._guests = Aside(hypervisor)
-        self._awaited: set[UUID] = set()
+        self._awaited = Awaited()
         self._elsewhere: set[UUID] = set()
         self._pulses = 0
         self._readings = 0
@@ -141,7 +141,7 @@ class Following:
                 if reading.read_domain(self._host, self._hypervisor, self._record, uuid):
                     self._elsewhere.add(uuid)
         if guests := self._news.take_guests():
-            self._awaited |= guests
+            self._awaited.add(guests)
             self._guests.start(self._read_awaited_guests)
         if self._news.take_networks():
             reading.read_networks(self._host, self._hypervisor, self._record)
@@ -166,13 +166,12 @@ class Following:
         self._storage.go_on()
 
     def _read_guests(self) -> None:
-        self._awaited.clear()
-        self._guests.start(lambda: reading.read_guests(self._host, self._record))
+        self._awaited.add_all()
+        self._guests.start(self._read_awaited_guests)
         self._guests.go_on()
 
     def _read_awaited_guests(self) -> Reading:
-        awaited, self._awaited = self._awaited, set()
-        return reading.read_guests(self._host, self._record, awaited)
+        return reading.read_guests(self._host, self._record, self._awaited.take())
 
     def _feel(self) -> None:
         """Whether it is there, and how long it takes to say so."""

@@ -21,6 +21,8 @@ _CHANGE_NOTHING: Final = frozenset({DomainEventKind.GRAPHICS, DomainEventKind.WA
 REBOOT_S: Final = 0.25
 # Many guests have their address by then; there is no event when a lease is given.
 BOOT_S: Final = 8.0
+# A guest decides how often its agent comes and goes; it is not asked more often than this, or the others would wait.
+AGENT_S: Final = 5.0
 
 
 class News:
@@ -30,6 +32,7 @@ class News:
         self.closed: str | None = None
         self._domains: dict[UUID, float] = {}
         self._guests: dict[UUID, float] = {}
+        self._guests_taken: dict[UUID, float] = {}
         self._networks = False
         self._pools = False
 
@@ -39,7 +42,8 @@ class News:
             case DomainEvent(kind=kind) if kind in _CHANGE_NOTHING:
                 return
             case DomainEvent(uuid=uuid, kind=DomainEventKind.AGENT):
-                self._guests[uuid] = time.monotonic()
+                last = self._guests_taken.get(uuid, -AGENT_S)
+                self._guests[uuid] = max(time.monotonic(), last + AGENT_S)
             case DomainEvent(uuid=uuid, kind=DomainEventKind.STARTED):
                 self._domains[uuid] = time.monotonic()
                 self._guests[uuid] = time.monotonic() + BOOT_S
@@ -71,7 +75,10 @@ class News:
 
     def take_guests(self) -> set[UUID]:
         """The machines whose guests may tell something new by now."""
-        return _take_due(self._guests)
+        taken, now = _take_due(self._guests), time.monotonic()
+        lately = {uuid: at for uuid, at in self._guests_taken.items() if at > now - AGENT_S}
+        self._guests_taken = lately | dict.fromkeys(taken, now)
+        return taken
 
     def take_networks(self) -> bool:
         """Whether networks are to be looked at."""
@@ -81,6 +88,28 @@ class News:
     def take_pools(self) -> bool:
         """Whether pools are to be looked at."""
         taken, self._pools = self._pools, False
+        return taken
+
+
+class Awaited:
+    """Whose guests the next reading asks. Once all of them are due, they stay so, whoever has news meanwhile."""
+
+    def __init__(self) -> None:
+        self._some: set[UUID] = set()
+        self._all = False
+
+    def add(self, uuids: set[UUID]) -> None:
+        """These too."""
+        self._some |= uuids
+
+    def add_all(self) -> None:
+        """Every machine of the host."""
+        self._all = True
+
+    def take(self) -> set[UUID] | None:
+        """Those that are due, None for all; the next reading has none of them."""
+        taken = None if self._all else self._some
+        self._some, self._all = set(), False
         return taken
 
 

@@ -16,7 +16,7 @@ from hypervisor.events import (
     PoolEvent,
 )
 from watcher.backoff import LONGEST_S, Backoff
-from watcher.news import BOOT_S, REBOOT_S, News
+from watcher.news import AGENT_S, BOOT_S, REBOOT_S, Awaited, News
 
 UUID = uuid4()
 
@@ -58,6 +58,18 @@ class TestNews:
         assert news.take_guests() == {UUID}
         assert news.due_s() is None
 
+    def test_an_agent_that_comes_and_goes_all_the_time_is_asked_now_and_then(self) -> None:
+        news = News()
+        news.put(event(DomainEventKind.AGENT))
+        assert news.take_guests() == {UUID}
+        for _ in range(3):
+            news.put(event(DomainEventKind.AGENT))
+
+        assert news.take_guests() == set()
+        due_s = news.due_s()
+        assert due_s is not None
+        assert AGENT_S - 1 < due_s <= AGENT_S
+
     @pytest.mark.parametrize("kind", [DomainEventKind.GRAPHICS, DomainEventKind.WATCHDOG])
     def test_a_viewer_that_comes_or_goes_is_no_news(self, kind: DomainEventKind) -> None:
         news = News()
@@ -82,6 +94,24 @@ class TestNews:
         news.put(event(DomainEventKind.STARTED))
 
         assert news.take_domains() == {UUID}
+
+
+class TestAwaited:
+    def test_one_with_news_does_not_make_the_others_wait(self) -> None:
+        awaited = Awaited()
+        awaited.add_all()
+        awaited.add({UUID})
+
+        assert awaited.take() is None
+        assert awaited.take() == set()
+
+    def test_those_with_news_are_asked_once(self) -> None:
+        awaited, other = Awaited(), uuid4()
+        awaited.add({UUID})
+        awaited.add({UUID, other})
+
+        assert awaited.take() == {UUID, other}
+        assert awaited.take() == set()
 
 
 class TestBackoff:
