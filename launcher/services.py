@@ -43,9 +43,9 @@ def parts(layout: Layout) -> Iterator[Part]:
     if not layout.redis_url:
         yield Part(name="redis", command=(REDIS, f"{run}/redis.conf"), rank=10)
     yield Part(name="web", command=_web(layout), rank=20)
-    yield Part(name="worker", command=_worker(layout), rank=20, stop_seconds=20)
+    yield Part(name="worker", command=(python, "-m", "kvmpanel.worker"), rank=20, stop_seconds=20)
     yield Part(name="console", command=(python, "-m", "console.proxy"), rank=20)
-    yield Part(name="beat", command=_beat(layout), rank=30)
+    yield Part(name="beat", command=(python, "-m", "kvmpanel.schedule", f"{run}/beat"), rank=30)
     yield Part(name="watcher", command=(python, "manage.py", "watch"), rank=30)
     nginx = (NGINX, "-p", f"{layout.state}/nginx/", "-c", f"{run}/nginx.conf", "-e", "stderr")
     yield Part(name="nginx", command=nginx, rank=30, stop_signal="QUIT", stop_seconds=3)
@@ -59,24 +59,6 @@ def _web(layout: Layout) -> tuple[str, ...]:
     sockets = ("--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-max-size", "65536")
     manners = ("--lifespan", "off", "--no-access-log", "--no-server-header", "--log-level", "warning")
     return (*uvicorn, *door, *sockets, *manners, "--timeout-graceful-shutdown", "3")
-
-
-def _worker(layout: Layout) -> tuple[str, ...]:
-    # One child waits; more are forked as soon as more is asked, for each holds 45 MiB of its own.
-    children = ("--autoscale=8,1", "-n", "panel@%h")
-    # What only a crowd of workers needs.
-    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-    return (*_celery(layout), "-A", "kvmpanel", "worker", *children, *alone, "--loglevel=WARNING")
-
-
-def _beat(layout: Layout) -> tuple[str, ...]:
-    # The schedule alone: loading the whole site would cost 40 MB for a clock.
-    files = (f"--schedule={layout.run}/beat", "--pidfile=")
-    return (*_celery(layout), "-A", "kvmpanel.schedule", "beat", *files, "--loglevel=WARNING")
-
-
-def _celery(layout: Layout) -> tuple[str, ...]:
-    return (str(layout.venv / "bin" / "celery"), "--quiet")
 
 
 def write_configuration(layout: Layout) -> None:

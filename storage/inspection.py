@@ -25,8 +25,8 @@ from core.units import MIB, TIB, human_bytes
 from hypervisor.specs import ImageFormat
 from storage import ova
 from storage.models import VolumeKind
+from storage.spool import HEAD_BYTES
 
-HEAD_BYTES = MIB
 MAX_DISK_BYTES = 64 * TIB
 SECTOR = 2048
 # ECMA-119 §6.2.1 and ECMA-167 §2/8.3: volume descriptors begin at sector 16.

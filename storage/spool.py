@@ -19,6 +19,8 @@ from core.units import MIB
 SUFFIX = ".part"
 # What uploads leave of their disk: the panel's database, Redis and logs are most often on the same one.
 RESERVED_BYTES = 512 * MIB
+# So much of a file tells what it is.
+HEAD_BYTES = MIB
 # For how long an upload that nobody touches is kept.
 KEPT = timedelta(hours=24)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -15,9 +17,12 @@ from core.units import human_bytes
 from hypervisor.specs import ImageFormat
 from operations import actions as operations
 from operations.models import Operation
-from storage import inspection, labels, space, spool
+from storage import labels, space, spool
 from storage.actions.volumes import reserve
 from storage.models import Pool, Upload, UploadState, VolumeKind
+
+if TYPE_CHECKING:
+    from storage.inspection import Content
 
 MAX_AT_ONCE = 8
 MAX_FINGERPRINT = 200
@@ -101,6 +106,8 @@ def finish_upload(*, upload: Upload, actor: User) -> Operation | None:
 
     Raises Forbidden, Conflict, and InvalidInput for a file that can't be used; such a one is gone then.
     """
+    from storage import inspection  # 9 MB of the web process, which most never need
+
     require(actor, Verb.STORAGE_MANAGE, upload.pool)
     try:
         content = inspection.inspect_file(
@@ -121,7 +128,7 @@ def finish_upload(*, upload: Upload, actor: User) -> Operation | None:
 
 
 @transaction.atomic
-def _store(upload: Upload, actor: User, content: inspection.Content) -> Operation | None:
+def _store(upload: Upload, actor: User, content: Content) -> Operation | None:
     # One conditional UPDATE decides between two that see the last byte at the same moment.
     waiting = Upload.objects.filter(pk=upload.pk, state=UploadState.RECEIVING)
     if not waiting.update(
@@ -158,7 +165,7 @@ def _store(upload: Upload, actor: User, content: inspection.Content) -> Operatio
     )
 
 
-def _convert(upload: Upload, actor: User, content: inspection.Content) -> Operation:
+def _convert(upload: Upload, actor: User, content: Content) -> Operation:
     """Two volumes: the file as it was brought, for as long as it takes, and the disk that stays."""
     volume = reserve(
         pool=upload.pool,
@@ -193,6 +200,7 @@ def _convert(upload: Upload, actor: User, content: inspection.Content) -> Operat
             "size_bytes": content.size_bytes,
         },
         long=True,
+        takes=[brought],
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 
 from core.units import MIB
-from storage import actions, inspection, spool
+from storage import actions, spool
 from storage.models import Upload
 from storage.uploads.protocol import CHECKSUM_MISMATCH, Checksum, Refused
 
@@ -36,7 +36,7 @@ class Receiver:
         self._checksum = checksum
         self._begin = part.size
         # With a checksum nothing is believed before the last byte; the file is looked at when it is finished, then.
-        self._inspected = checksum is not None or self._begin >= inspection.HEAD_BYTES
+        self._inspected = checksum is not None or self._begin >= spool.HEAD_BYTES
         self._noted = time.monotonic()
         self.offset = self._begin
 
@@ -64,7 +64,7 @@ class Receiver:
         if self._checksum is not None:
             await asyncio.to_thread(self._checksum.update, block)
         self.offset += len(block)
-        if not self._inspected and self.offset >= inspection.HEAD_BYTES:
+        if not self._inspected and self.offset >= spool.HEAD_BYTES:
             self._inspected = True
             await asyncio.to_thread(self._inspect)
         if time.monotonic() - self._noted >= NOTE_EVERY_S:
@@ -77,6 +77,8 @@ class Receiver:
         self._part.append(block)
 
     def _inspect(self) -> None:
+        from storage import inspection  # 9 MB of the web process, which most never need
+
         upload = self._upload
         inspection.inspect_file(
             spool.path_of(upload.uuid), filename=upload.filename, size_bytes=upload.size_bytes
