@@ -273,7 +273,7 @@ RULES: dict[str, Rule] = {
         verb=Verb.DOMAIN_DEFINE,
         icon="file-code",
         states=_MADE,
-        also=(defined,),
+        also=(defined, without_saved),
     ),
     "domain.guest.ping": Rule(
         label="Ask the agent",

@@ -10,7 +10,9 @@ from uuid import UUID
 from accounts.permissions import Verb
 from core.errors import Conflict
 from domains import drafts
+from domains.claims import new_disks
 from domains.models import DomainDraft
+from domains.procedures.claims import refuse_if_taken
 from domains.procedures.steps import domain_on_host, host_of, refresh
 from hypervisor.errors import Changed, Unreachable
 from hypervisor.xml.leaves import carries
@@ -40,17 +42,26 @@ class Define(Step):
         return True
 
     def do(self, run: Run) -> None:
-        """Define it. Raises Conflict where the draft's base is not in force any more, or it is objected to by now."""
+        """Define it. Raises Conflict where the draft's base is not in force any more, or something is in the way.
+
+        That is a disk that others have, also where only the host knows of it, memory that was saved, and any objection.
+        """
         found = _draft(run)
         wanted = found.xml
         new = [
             one.text
-            for one in drafts.objected(host_of(run.params), found.base.xml, wanted)
+            for one in drafts.in_the_way(found.domain, found.base.xml, wanted)
             if one.final or one.key not in found.ticked
         ]
         if new:
             raise Conflict(f"It is objected to by now: {' '.join(new)}", fix="Look at the draft again.")
         with domain_on_host(run.params) as (hypervisor, uuid):
+            if hypervisor.read_domain(uuid).managed_save:
+                raise Conflict(
+                    "It has saved memory, which would not fit afterwards.",
+                    fix="Start it, or discard that first.",
+                )
+            refuse_if_taken(hypervisor, host_of(run.params), new_disks(found.base.xml, wanted), besides=uuid)
             run.keep(**{_BEGUN: True})
             try:
                 hypervisor.redefine(uuid, lambda _: wanted, expected_sha=found.base.sha)
