@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from domains import claims
 from domains.models import Domain, DomainDraft, DomainVersion
 from hosts.models import Host, Transport
 from hypervisor.xml.differences import Line, differences, line_differences
@@ -34,8 +35,16 @@ def preview(draft: DomainDraft) -> Preview:
     return Preview(
         words=differences(base, wanted),
         lines=line_differences(base, wanted),
-        objections=objected(draft.domain.host, base, wanted),
+        objections=in_the_way(draft.domain, base, wanted),
     )
+
+
+def in_the_way(domain: Domain, base: str, wanted: str) -> list[Objection]:
+    """All that is objected to: what others have by now, and what the policy says."""
+    return [
+        *claims.objections(domain, domain.host, base, wanted),
+        *objected(domain.host, base, wanted),
+    ]
 
 
 def objected(host: Host, base: str, wanted: str) -> list[Objection]:

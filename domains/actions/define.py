@@ -19,6 +19,7 @@ from core.errors import Conflict, InvalidInput
 from core.events import publish
 from domains import drafts, versions
 from domains.actions.ask import ask
+from domains.claims import new_disks, volume_of
 from domains.models import Domain, DomainDraft, DomainVersion, Origin
 from hypervisor.errors import Invalid
 from hypervisor.xml.drafting import completed, same
@@ -26,6 +27,7 @@ from hypervisor.xml.edit import set_name
 from hypervisor.xml.elements import Malformed
 from operations import actions as operations
 from operations.models import Operation
+from storage.models import Volume
 
 # How long a draft waits for its author.
 KEPT: Final = timedelta(days=7)
@@ -131,9 +133,28 @@ def define(
         params={"draft": str(draft.uuid)},
         details={"changes": seen.words[:_MOST_TOLD], "allowed": allowed},
         idempotency_key=idempotency_key,
+        holds=_volumes(domain, draft),
     )
     DomainDraft.objects.filter(pk=draft.pk).update(operation=operation, ticked=allowed)
     return operation
+
+
+def _volumes(domain: Domain, draft: DomainDraft) -> list[Volume]:
+    """Those of the disks that the draft brings: nothing else begins with them meanwhile.
+
+    Raises Conflict where something did before.
+    """
+    found = [volume_of(domain.host, disk) for disk in new_disks(draft.base.xml, draft.xml)]
+    volumes = {volume.pk: volume for volume in found if volume is not None}
+    uuids = [volume.uuid for volume in volumes.values()]
+    needing = (
+        Operation.objects.active().filter(holds__target_kind="volume", holds__target_id__in=uuids).first()
+    )
+    if needing is not None:
+        raise Conflict(
+            f"A disk of it is needed for something else: {needing.title}.", fix="Wait for its end."
+        )
+    return list(volumes.values())
 
 
 @transaction.atomic

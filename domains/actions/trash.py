@@ -18,10 +18,12 @@ from core.errors import Conflict, InvalidInput, PanelError
 from core.events import publish
 from domains import names
 from domains.actions.delete import Deletable, chosen, deletable
+from domains.claims import macs_of_others
 from domains.lifecycle import RULES
-from domains.models import Domain, DomainNic, Trashed
+from domains.models import Domain, Trashed
 from operations import actions as operations
 from operations.models import Operation
+from storage.models import Volume
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +41,7 @@ def is_back(entry: Trashed) -> bool:
 def macs_taken(entry: Trashed) -> list[str]:
     """Its network cards' addresses that other machines have by now."""
     mine = [mac.lower() for mac in entry.domain.nics.values_list("mac", flat=True)]
-    others = DomainNic.objects.filter(mac__in=mine, domain__gone_at=None, domain__host__gone_at=None)
-    return sorted(set(others.exclude(domain=entry.domain).values_list("mac", flat=True)))
+    return sorted(macs_of_others(entry.domain, mine))
 
 
 @transaction.atomic
@@ -74,7 +75,7 @@ def restore(
         )
     macs = {mac: names.fresh_mac() for mac in taken}
     audit.record(actor, "domain.restore", target=domain, name=name)
-    return _submit("domain.restore", entry, actor, {"name": name, "macs": macs}, idempotency_key)
+    return _submit("domain.restore", entry, actor, {"name": name, "macs": macs}, idempotency_key, [])
 
 
 @transaction.atomic
@@ -99,7 +100,8 @@ def purge(
     disks = chosen(disks_of(entry), volumes)
     audit.record(actor, "domain.purge", target=domain, disks=[str(disk.volume) for disk in disks])
     params = {"name": domain.name, "volumes": [str(disk.volume.uuid) for disk in disks]}
-    return _submit("domain.purge", entry, actor, params, idempotency_key)
+    going = [disk.volume for disk in disks]
+    return _submit("domain.purge", entry, actor, params, idempotency_key, going)
 
 
 @transaction.atomic
@@ -171,6 +173,7 @@ def _submit(
     actor: User | None,
     params: Mapping[str, object],
     idempotency_key: str | None,
+    takes: Collection[Volume],
 ) -> Operation:
     domain = entry.domain
     return operations.submit(
@@ -181,4 +184,5 @@ def _submit(
         team=domain.team,
         params={"host": str(entry.host.uuid), "domain": str(domain.uuid), **params},
         idempotency_key=idempotency_key,
+        takes=takes,
     )

@@ -9,13 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts.permissions import Verb
 from core.errors import Conflict
 from core.events import publish
-from domains import inventory
+from domains import claims, inventory
 from domains.models import Domain, Trashed, TrashedDisk
+from domains.procedures.claims import refuse_if_taken
 from domains.procedures.delete import Forget, PowerOff, Undefine
 from domains.procedures.steps import host_of, refresh
 from domains.snapshots.files import files_of
@@ -54,7 +56,8 @@ class Keep(Step):
                 autostart=facts.autostart,
                 by=run.operation.actor,
             )
-            paths = {disk.path: disk.target for disk in facts.disks if disk.device == "disk" and disk.path}
+            disks = [disk for disk in facts.disks if disk.device == "disk"]
+            paths = {file.path: disk.target for disk in disks for file in disk.files if file.path}
             TrashedDisk.objects.bulk_create(
                 TrashedDisk(trashed=entry, target=target[:32], path=path[:1024], doomed=path in doomed)
                 for path, target in (files_of(entry.domain) | paths).items()
@@ -78,8 +81,12 @@ class CheckPlace(Step):
     title = "Check the host"
 
     def do(self, run: Run) -> None:
-        """Raise Conflict where the machine is back already, its name is taken, or a disk is missing."""
+        """Raise Conflict where the machine is back already, its name, a disk or an address is taken, or a disk gone."""
         entry, uuid, name = _kept(run), UUID(run.params["domain"]), run.params["name"]
+        wanted, mine = _document(run, entry), set(entry.disks.values_list("path", flat=True))
+        taken = claims.objections(entry.domain, entry.host, claims.NOTHING, wanted, spared=mine)
+        if taken:
+            raise Conflict(" ".join(one.text for one in taken), fix="Free it there, and restore it then.")
         with borrow(host_of(run.params)) as hypervisor:
             if hypervisor.domain_exists(uuid):
                 raise Conflict("It is on its host again: somebody defined it beside the panel.")
@@ -89,6 +96,7 @@ class CheckPlace(Step):
                 )
             for disk in entry.disks.all():
                 _check_there(hypervisor, entry, disk)
+            refuse_if_taken(hypervisor, entry.host, claims.new_disks(claims.NOTHING, wanted), besides=uuid)
 
 
 class DefineAgain(Step):
@@ -103,9 +111,9 @@ class DefineAgain(Step):
 
     def do(self, run: Run) -> None:
         """Define what was kept, under the name and with the addresses that were chosen."""
-        xml = edit.set_name(_kept(run).definition, run.params["name"])
+        wanted = _document(run, _kept(run))
         with borrow(host_of(run.params)) as hypervisor:
-            hypervisor.define_document(edit.set_macs(xml, run.params["macs"]))
+            hypervisor.define_document(wanted)
 
     def undo(self, run: Run) -> None:
         """Take it off the host again, with all that must be there for the next try."""
@@ -227,10 +235,15 @@ def _kept(run: Run) -> Trashed:
     return entry
 
 
+def _document(run: Run, entry: Trashed) -> str:
+    """What will be defined: under the name and with the addresses that were chosen."""
+    return edit.set_macs(edit.set_name(entry.definition, run.params["name"]), run.params["macs"])
+
+
 def _check_there(hypervisor: Hypervisor, entry: Trashed, disk: TrashedDisk) -> None:
     """Raise Conflict where the disk lies in a pool we know, and is not there any more."""
-    known = Volume.objects.filter(pool__host=entry.host, path=disk.path).select_related("pool")
-    volume = known.order_by("gone_at").first()
+    known = Volume.objects.filter(pool__host=entry.host, pool__gone_at=None, path=disk.path)
+    volume = known.select_related("pool").order_by(F("gone_at").desc(nulls_first=True)).first()
     if volume is None:
         return
     try:

@@ -51,6 +51,13 @@ def with_a_card(root: Any) -> None:
     root.find("devices").append(card)
 
 
+def with_disk(root: Any, path: str) -> None:
+    from lxml.builder import E
+
+    disk = E.disk(E.source(file=path), E.target(dev="vda", bus="virtio"), type="file", device="disk")
+    root.find("devices").append(disk)
+
+
 def disk_of(domain: Domain) -> Volume:
     found: Volume = Volume.objects.get(path=domain.disks.get().path)
     return found
@@ -199,6 +206,42 @@ class TestRestore:
         assert (ended.state, "vda" in ended.error) == (OperationState.FAILED, True)
         assert not ground.exists(domain.uuid)
 
+    @pytest.mark.parametrize("seen", [True, False])
+    def test_a_disk_that_another_machine_has_by_now_stays_there(self, ground: Ground, *, seen: bool) -> None:
+        domain = ground.machine()
+        entry = throw_away(ground, domain)
+        other = ground.machine(disk=False, change=lambda root: with_disk(root, disk_of(domain).path))
+        if not seen:
+            other.disks.all().delete()
+        ended = carry_out(actions.restore(entry=entry, actor=ground.actor).pk)
+        assert (ended.state, f"in use by {other.name}" in ended.error) == (OperationState.FAILED, True)
+        assert not ground.exists(domain.uuid)
+
+    def test_a_disk_that_another_is_based_on_by_now_is_told(self, ground: Ground) -> None:
+        domain = ground.machine()
+        entry = throw_away(ground, domain)
+        layer = ground.volume()
+        Volume.objects.filter(pk=layer.pk).update(backing_path=disk_of(domain).path)
+        ended = carry_out(actions.restore(entry=entry, actor=ground.actor).pk)
+        assert (ended.state, f"{layer} is based on" in ended.error) == (OperationState.FAILED, True)
+        assert not ground.exists(domain.uuid)
+
+    def test_an_address_that_was_taken_since_it_was_asked_for_is_told(self, ground: Ground) -> None:
+        domain = ground.machine(change=with_a_card)
+        wanted = actions.restore(entry=throw_away(ground, domain), actor=ground.actor)
+        ground.machine(disk=False, change=with_a_card)
+        ended = carry_out(wanted.pk)
+        assert (ended.state, MAC in ended.error) == (OperationState.FAILED, True)
+
+    def test_a_volume_of_before_at_the_same_path_is_not_in_the_way(self, ground: Ground) -> None:
+        domain = ground.machine()
+        entry = throw_away(ground, domain)
+        volume = disk_of(domain)
+        old = {"pool": volume.pool, "path": volume.path, "format": volume.format, "kind": volume.kind}
+        Volume.objects.create(**old, name="renamed-since.img", gone_at=timezone.now())
+        ended = carry_out(actions.restore(entry=entry, actor=ground.actor).pk)
+        assert ended.state == OperationState.SUCCEEDED, ended.error
+
     def test_a_host_that_is_away_is_told(self, ground: Ground) -> None:
         entry = throw_away(ground, ground.machine())
         Host.objects.update(state=HostState.DOWN)
@@ -253,15 +296,7 @@ class TestPurge:
     def test_by_itself_spares_a_disk_that_another_machine_has(self, ground: Ground) -> None:
         domain = ground.machine()
         entry = throw_away(ground, domain)
-        path = disk_of(domain).path
-
-        def same_disk(root: Any) -> None:
-            from lxml.builder import E
-
-            disk = E.disk(E.source(file=path), E.target(dev="vda", bus="virtio"), type="file", device="disk")
-            root.find("devices").append(disk)
-
-        ground.machine(disk=False, change=same_disk)
+        ground.machine(disk=False, change=lambda root: with_disk(root, disk_of(domain).path))
         make_due(entry)
         empty_trash()
         assert carry_out(purges()[0].pk).state == OperationState.SUCCEEDED
