@@ -46,8 +46,11 @@ class DomainCalls(Connection):
         return _facts(domain, _situation(domain))
 
     @translate()
-    def read_domains(self) -> list[DomainFacts]:
-        """All domains. One that vanishes or cannot be understood while we read is left out and logged."""
+    def read_domains(self, *, strict: bool = False) -> list[DomainFacts]:
+        """All domains. One that vanishes while we read is left out; so is one that cannot be understood, and logged.
+
+        With `strict`, that one raises `Invalid`.
+        """
         persistent = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
         autostart = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
         managed_save = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
@@ -65,7 +68,11 @@ class DomainCalls(Connection):
             try:
                 with translate():
                     found.append(_facts(domain, situation))
-            except (NotFound, Invalid) as error:
+            except NotFound as error:
+                _log.warning("Left domain %s out: %s", uuid, error)
+            except Invalid as error:
+                if strict:
+                    raise Invalid(f"Domain {domain.name()} can't be read: {error.message}") from error
                 _log.warning("Left domain %s out: %s", uuid, error)
         return found
 

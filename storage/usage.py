@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from django.db import models
 from django.db.models import Q
 
 from hosts.models import Host
@@ -13,10 +14,16 @@ from storage.models import Volume, VolumeKind
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One user of a volume, as people know it: its name, and the address of its page."""
+    """One user of a volume, as people know it: its name, and the address of its page.
+
+    `base` tells one that only reads it: what it writes lies in another file that is based on this one. `thing` is
+    the row of what must be left alone for the volume to stay as it is.
+    """
 
     name: str
     url: str
+    base: bool = False
+    thing: models.Model | None = None
 
 
 # Of these paths on this host: which are used, and by whom. One call must cost the same whatever the number of paths.

@@ -54,7 +54,7 @@ def backing_files(hypervisor: Hypervisor, paths: set[str]) -> dict[str, str]:
         if pool.state is not PoolState.RUNNING:
             continue
         if pool.path.rstrip("/") in folders:
-            look_anew(hypervisor, pool.uuid)
+            look_anew(hypervisor, pool)
         for volume in hypervisor.list_volumes(pool.uuid):
             if volume.backing_path:
                 found[volume.path] = volume.backing_path
@@ -165,7 +165,7 @@ class DropFiles(Step):
 
 
 def _drop(run: Run, hypervisor: Hypervisor, host: Host, path: str) -> None:
-    volume = _volume(host, path)
+    volume = volume_at(host, path)
     try:
         if volume is None:
             raise NotFound("no pool has it")
@@ -178,7 +178,7 @@ def _drop(run: Run, hypervisor: Hypervisor, host: Host, path: str) -> None:
     forget(hypervisor, volume)
 
 
-def _volume(host: Host, path: str) -> Volume | None:
+def volume_at(host: Host, path: str) -> Volume | None:
     """The row of a file, also where the inventory thinks for a moment that it is gone: the host knows better."""
     rows = Volume.objects.filter(pool__host=host, path=path).select_related("pool__host")
     found: Volume | None = rows.order_by(F("gone_at").desc(nulls_first=True)).first()
@@ -189,7 +189,7 @@ def _look_at_files(hypervisor: Hypervisor, host: Host, uuid: UUID) -> None:
     """Storage shows at once what the machine's files are based on now, and how large they are."""
     kept = SnapshotFile.objects.filter(snapshot__domain__uuid=uuid, snapshot__gone_at=None)
     for path in {*kept.values_list("path", flat=True), *active_files(hypervisor, uuid).values()}:
-        volume = _volume(host, path)
+        volume = volume_at(host, path)
         if volume is not None:
             with suppress(NotFound):
                 volumes.record_volume(volume.pool, hypervisor.read_volume(volume.pool.uuid, volume.name))

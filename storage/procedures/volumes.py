@@ -5,23 +5,22 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
-
-import structlog
 
 from accounts.permissions import Verb
 from core.errors import Conflict
 from hosts.connections import Hypervisor, borrow
-from hypervisor.errors import HypervisorError, NotFound, Unreachable
-from hypervisor.facts import PoolState, VolumeFacts
+from hypervisor.errors import HypervisorError, Invalid, NotFound, Unreachable
+from hypervisor.facts import DiskFile, DomainFacts, PoolFacts, PoolState, VolumeFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
 from operations.procedures import Step, procedure, settled
-from operations.run import Run
+from operations.run import Later, Run
 from storage import inventory, qcow2
 from storage.models import Volume
 
-log = structlog.get_logger(__name__)
+# A volume is being filled for minutes, most often.
+_LOOK_AGAIN_S: Final = 10.0
 
 
 def find(volume: UUID) -> Volume:
@@ -125,12 +124,13 @@ class DeleteVolume(Step):
         self.volume = volume
 
     def probe(self, run: Run) -> bool:
-        """Whether it is gone already."""
+        """Whether it is gone already. Raises Conflict where its pool is, and nobody can tell."""
         volume = find(self.volume)
         with borrow(volume.pool.host) as hypervisor:
             try:
                 hypervisor.read_volume(volume.pool.uuid, volume.name)
             except NotFound:
+                active_pool(hypervisor, volume)
                 forget(hypervisor, volume)
                 return True
         return False
@@ -147,42 +147,91 @@ class DeleteVolume(Step):
 def refuse_if_needed(
     hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None, going: Collection[str] = ()
 ) -> None:
-    """Raise Conflict where a domain on the host but `besides` has this volume, or another volume is based on it.
+    """Raise Conflict where a domain on the host but `besides` needs this volume, or another volume is based on it.
 
-    Volumes at the paths `going` may be: they are deleted before it.
+    Volumes at the paths `going` may be: they are deleted before it. Raises Later as `look_anew`.
     """
     refuse_if_plugged_in(hypervisor, volume, besides=besides)
     if not volume.path:
         return
-    look_anew(hypervisor, volume.pool.uuid)
+    look_anew(hypervisor, active_pool(hypervisor, volume))
+    asleep = []
     for pool in hypervisor.list_pools():
         if pool.state is not PoolState.RUNNING:
+            asleep.append(pool.uuid)
             continue
         for other in hypervisor.list_volumes(pool.uuid):
             if other.backing_path == volume.path and other.path not in {volume.path, *going}:
                 raise Conflict(f"{other.name} is based on {volume}.", fix="Delete that one first.")
+    _refuse_if_based_in(asleep, volume, going)
 
 
-def look_anew(hypervisor: Hypervisor, pool: UUID) -> None:
-    """Let libvirt see what QEMU did in the pool's folder. It can't while a volume is being made or filled there.
+def _refuse_if_based_in(asleep: Collection[UUID], volume: Volume, going: Collection[str]) -> None:
+    """Of pools that are not active only the inventory can tell what lies in them."""
+    there = Volume.objects.filter(pool__host=volume.pool.host_id, pool__uuid__in=asleep, gone_at=None)
+    layer = there.filter(backing_path=volume.path).exclude(path__in=going).first()
+    if layer is not None:
+        raise Conflict(f"{layer} is based on {volume}.", fix="Delete that one first.")
 
-    Then what it saw last has to do.
+
+def active_pool(hypervisor: Hypervisor, volume: Volume) -> PoolFacts:
+    """The pool of `volume`. Raises Conflict where its host has no such pool any more, or it is not active."""
+    try:
+        pool = hypervisor.read_pool(volume.pool.uuid)
+    except NotFound:
+        raise Conflict(
+            f"Its host has no pool {volume.pool.name} any more, so nobody can tell what became of {volume}.",
+            fix="Define the pool again on the host, and ask again.",
+        ) from None
+    if pool.state is not PoolState.RUNNING:
+        raise Conflict(f"Pool {pool.name} is not active.", fix="Start it, and ask again.")
+    return pool
+
+
+def look_anew(hypervisor: Hypervisor, pool: PoolFacts) -> None:
+    """Let libvirt see what QEMU did in the folder of an active pool.
+
+    Raises Later while a volume is being made or filled there: libvirt can't look then, and what it saw last may be old.
     """
     try:
-        hypervisor.refresh_pool(pool)
-    except Unreachable:
+        hypervisor.refresh_pool(pool.uuid)
+    except (Unreachable, NotFound):
         raise
     except HypervisorError as error:
-        log.info("judged by the last look at the pool", pool=str(pool), error=error.message)
+        # A pool that it can't read any more libvirt stops; then this would wait for ever.
+        if hypervisor.read_pool(pool.uuid).state is not PoolState.RUNNING:
+            raise
+        message = f"Waits until pool {pool.name} can be looked at: something is being written into it."
+        raise Later(after_s=_LOOK_AGAIN_S, message=message) from error
 
 
 def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None) -> None:
-    """Raise Conflict where a domain on the host but `besides` names this volume, by path or by pool and name."""
-    by_name = (volume.pool.name, volume.name)
-    for domain in hypervisor.read_domains():
-        for disk in () if domain.uuid == besides else domain.disks:
-            if (disk.path and disk.path == volume.path) or (disk.pool, disk.volume) == by_name:
-                raise Conflict(f"{volume} is in use by {domain.name}.", fix="Take it out of there first.")
+    """Raise Conflict where a domain on the host but `besides` needs this volume, now or at its next start.
+
+    Also where one can't be read: nobody knows what that one needs.
+    """
+    try:
+        domains = hypervisor.read_domains(strict=True)
+    except Invalid as error:
+        raise Conflict(f"Nobody can tell who uses {volume}. {error.message}") from error
+    for domain in domains:
+        if domain.uuid != besides and needs(domain, volume):
+            raise Conflict(f"{volume} is in use by {domain.name}.", fix="Take it out of there first.")
+
+
+def needs(domain: DomainFacts, volume: Volume) -> bool:
+    """Whether one of its disks or drives names this volume, or is based on it, by path or by pool and name."""
+    return any(_is(file, volume) for disk in domain.disks for file in disk.files)
+
+
+def writes(domain: DomainFacts, volume: Volume) -> bool:
+    """Whether one of its disks is this volume, now or at its next start; not where another file lies above it."""
+    return any(not file.base and _is(file, volume) for disk in domain.disks for file in disk.files)
+
+
+def _is(file: DiskFile, volume: Volume) -> bool:
+    by_name = (file.pool, file.volume) == (volume.pool.name, volume.name)
+    return by_name or (file.path != "" and file.path == volume.path)
 
 
 def forget(hypervisor: Hypervisor, volume: Volume) -> None:

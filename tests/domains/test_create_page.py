@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import ApiToken
-from domains.models import Domain, DomainDisk, DomainState
+from domains.models import Domain, DomainDisk, DomainFile, DomainState
 from hosts.models import Host, HostState
 from networks.models import Network
 from operations.models import Operation
@@ -153,6 +153,7 @@ class TestDelete:
         domain = Domain.objects.create(host=host, name="web1", team=cast.team, state=DomainState.RUNNING)
         for target, path, device in [("vda", "/pool/a", "disk"), ("sda", "/pool/i", "cdrom")]:
             DomainDisk.objects.create(domain=domain, target=target, path=path, device=device)
+            DomainFile.objects.create(domain=domain, path=path)
         Volume.objects.create(
             pool=pool, name="a", path="/pool/a", ours=True, kind=VolumeKind.DISK, label="disk a"
         )
@@ -184,7 +185,7 @@ class TestDelete:
         self, operator: Client, host: Host, domain: Domain
     ) -> None:
         other = Domain.objects.create(host=host, name="web2", state=DomainState.OFF)
-        DomainDisk.objects.create(domain=other, target="vda", path="/pool/a", device="disk")
+        DomainFile.objects.create(domain=other, path="/pool/a")
         disk = Volume.objects.get(name="a")
 
         page = operator.get(f"/machines/{domain.uuid}/delete/").content.decode()
