@@ -82,9 +82,9 @@ def _pair_up(operation: Operation) -> Pairs | None:
     """Each step with its row; None where the code of today does not fit the operation."""
     try:
         steps = steps_of(operation.kind, operation.params)
-    except STOP:
-        raise
-    except Exception:
+    except Exception as error:
+        if _stops(operation, error):
+            raise
         log.exception("no procedure for this operation", kind=operation.kind)
         return None
     rows = journal.lay_out(operation, [step.title for step in steps])
@@ -110,9 +110,7 @@ def _attempt(operation: Operation, pairs: Pairs) -> None:
 
 def _check_sane(operation: Operation) -> None:
     if operation.attempts > CLAIMS:
-        raise Conflict(
-            "Every worker that took this died at it.", fix="Tell your operator; the logs tell more."
-        )
+        raise Conflict("Every attempt at this broke off.", fix="Tell your operator; the logs tell more.")
     if operation.actor is not None and not operation.committed:
         _check_still_allowed(operation, operation.actor)
 
@@ -210,7 +208,7 @@ def _undo(operation: Operation, pairs: Pairs) -> None:
 
 def _undo_one(operation: Operation, step: Step, row: OperationStep) -> Failure | None:
     if operation.attempts > CLAIMS:
-        return Failure(message="every worker that tried to take this back died.", fix="", passing=False)
+        return Failure(message="every attempt to take this back broke off.", fix="", passing=False)
     journal.write(operation, message=f"Taking back: {row.title}"[:255])
     journal.tell(operation)
     try:
@@ -230,9 +228,10 @@ def _settle(operation: Operation, state: OperationState, **changes: str) -> None
             if hook is not None:
                 hook(Run(operation), state == OperationState.SUCCEEDED)
             journal.finish(operation, state, **changes)
-    except STOP:
-        raise
-    except Exception as error:  # noqa: BLE001  (a defect in the hook must not keep the target locked for ever)
+    except Exception as error:
+        if _stops(operation, error):
+            raise
+        # A defect in the hook must not keep the target locked for ever.
         failure = explain(error)
         left = [
             changes.get("left_behind", ""),
@@ -241,3 +240,10 @@ def _settle(operation: Operation, state: OperationState, **changes: str) -> None
         changes["left_behind"] = "\n".join(filter(None, left))
         changes.setdefault("error", operation.error or failure.message)
         journal.finish(operation, OperationState.FAILED, **changes)
+
+
+def _stops(operation: Operation, error: Exception) -> bool:
+    """Whether it is one of STOP; what the database refuses again and again is a failure as any other."""
+    if operation.attempts > CLAIMS:
+        return isinstance(error, journal.LeaseLost)
+    return isinstance(error, STOP)

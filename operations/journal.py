@@ -29,6 +29,9 @@ LEASE = timedelta(seconds=15)
 # behind others it most likely waits its turn, and each copy would make the queue longer.
 SILENT = LEASE
 SILENT_IN_QUEUE = timedelta(minutes=2)
+# How often an attempt that the database cut short does not count. Its log tells how often that was.
+FORGIVEN = 5
+LET_GO = "The panel's database failed; the next attempt goes on from here."
 NO_ROOM = "Waits until another long operation has ended."
 
 
@@ -145,9 +148,16 @@ def put_back(operation: Operation, *, after: timedelta, message: str, **changes:
     tell_all(operation)
 
 
+@transaction.atomic
 def let_go(operation: Operation) -> None:
-    """Leave it to the next worker at once: the database failed us, which is no attempt that the operation had."""
-    _held(operation).update(lease_until=Now(), attempts=Greatest(F("attempts") - 1, 0))
+    """Leave it to the next worker at once: the database failed us, which is no attempt that the operation had.
+
+    After FORGIVEN times it counts as one: there are failures of the database that will never pass.
+    """
+    forgiven = 1 if operation.log.filter(text=LET_GO).count() < FORGIVEN else 0
+    if _held(operation).update(lease_until=Now(), attempts=Greatest(F("attempts") - forgiven, 0)):
+        OperationLog.objects.create(operation=operation, text=LET_GO)
+        tell(operation)
 
 
 def parts_ended(operation: Operation, left: int) -> bool:

@@ -90,6 +90,22 @@ class TestResume:
         assert toy.effects() == [0], "nothing is taken back because the database blinked"
         assert carry_on(operation).state == OperationState.SUCCEEDED
 
+    def test_what_the_database_never_takes_ends(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "database"}))
+        assert operation.state == OperationState.FAILED
+        assert toy.history() == ["do 0", "undo 0"]
+        assert operation.log.filter(text=journal.LET_GO).count() >= journal.FORGIVEN
+
+    def test_also_where_it_is_taken_back(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "conflict", "undo 0": "database"}))
+        assert operation.state == OperationState.FAILED
+        assert operation.left_behind.startswith("Put 0: ")
+
+    def test_also_where_its_end_is_written(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(break_settle="database"))
+        assert operation.state == OperationState.FAILED
+        assert "not brought up to date" in operation.left_behind
+
 
 class TestFailure:
     def test_takes_back_in_reverse(self, toy: Toy) -> None:
@@ -194,7 +210,7 @@ class TestPoison:
     def test_even_where_taking_back_kills_them(self, toy: Toy) -> None:
         operation = carry_on(toy.ask(trouble={"do 1": "conflict", "undo 0": "died"}))
         assert operation.state == OperationState.FAILED
-        assert operation.left_behind == "Put 0: every worker that tried to take this back died."
+        assert operation.left_behind == "Put 0: every attempt to take this back broke off."
         assert toy.effects() == [0]
 
 
@@ -206,7 +222,7 @@ class TestSettle:
         assert toy.host.error == word
 
     def test_a_broken_hook_locks_nothing(self, toy: Toy) -> None:
-        operation = carry_out(toy.ask(break_settle=True))
+        operation = carry_out(toy.ask(break_settle="defect"))
         assert operation.state == OperationState.FAILED
         assert operation.left_behind.startswith("The inventory was not brought up to date")
         toy.host.refresh_from_db()

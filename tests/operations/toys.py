@@ -98,8 +98,8 @@ def put(params: dict[str, Any]) -> Sequence[Step]:
 def write_down(run: Run, succeeded: bool) -> None:  # noqa: FBT001 (the hook's signature)
     """Leave a word on the target."""
     Host.objects.filter(uuid=run.operation.target_id).update(error=f"settled {succeeded}")
-    if run.params.get("break_settle"):
-        raise ValueError("a broken hook")
+    if "break_settle" in run.params:
+        raise ERRORS[run.params["break_settle"]]
 
 
 @dataclass(frozen=True)
