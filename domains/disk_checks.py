@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.urls import reverse
+
 from core.errors import InvalidInput
 from core.units import GIB, TIB, human_bytes
 from domains.disk_wishes import DiskSettings
 from domains.models import Domain
+from domains.snapshots.files import keeping_from
 from hypervisor.limits import IoLimits
 from hypervisor.specs import CacheMode, Discard, DiskBus, ImageFormat
 from hypervisor.xml.slots import DISK
@@ -98,13 +101,16 @@ def volume(domain: Domain, wanted: Volume, *, shareable: bool) -> Iterator[Inval
 
 def _users(domain: Domain, wanted: Volume, *, shareable: bool) -> Iterator[InvalidInput]:
     uses = usage.users_of(domain.host, [wanted.path]).get(wanted.path, []) if wanted.path else []
+    if not keeping_from(domain).filter(path=wanted.path).exists():
+        own = reverse("domains:snapshots", args=[domain.uuid])
+        uses = [use for use in uses if use.url != own]
     if not uses:
         return
     if not shareable:
         names = ", ".join(use.name for use in uses[:3])
         yield InvalidInput(f"{names} uses it.", field="volume", fix="Detach it there first.")
         return
-    having = Domain.objects.filter(host=domain.host_id, gone_at=None, disks__path=wanted.path).select_related(
+    having = Domain.objects.filter(host=domain.host_id, gone_at=None, files__path=wanted.path).select_related(
         "team"
     )
     machines = list(having.distinct())
@@ -117,7 +123,7 @@ def _users(domain: Domain, wanted: Volume, *, shareable: bool) -> Iterator[Inval
             yield InvalidInput("It has this disk already.", field="volume")
         elif other.team_id != domain.team_id:
             yield InvalidInput("A machine of another team uses it.", field="volume")
-        elif other.disks.filter(path=wanted.path, shareable=False).exists():
+        elif other.files.filter(path=wanted.path, shareable=False).exists():
             yield InvalidInput(
                 f"{other.name} has it for itself.",
                 field="volume",

@@ -8,7 +8,8 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from accounts.permissions import Verb
-from domains.models import Domain, DomainDisk, SnapshotFile, TrashedDisk
+from domains.models import Domain, DomainFile, TrashedDisk
+from domains.snapshots.files import keeping_from
 from hypervisor.specs import ImageFormat
 from storage.models import Pool, PoolQuerySet, Volume, VolumeKind, VolumeQuerySet
 
@@ -39,18 +40,15 @@ def volumes(user: User, domain: Domain) -> VolumeQuerySet:
 
 def unused(user: User, domain: Domain) -> VolumeQuerySet:
     """Those of `volumes` that nothing needs, or that are shared already; none that this machine has."""
-    disks = DomainDisk.objects.filter(domain__host=domain.host_id, domain__gone_at=None).exclude(path="")
-    used = disks.filter(Q(shareable=False) | Q(domain=domain.pk))
+    files = DomainFile.objects.filter(domain__host=domain.host_id, domain__gone_at=None)
+    used, named = files.filter(Q(shareable=False) | Q(domain=domain.pk)), files.exclude(volume_name="")
     bases = Volume.objects.filter(pool__host=domain.host_id, gone_at=None).exclude(backing_path="")
     found: VolumeQuerySet = (
         volumes(user, domain)
         .exclude(path__in=used.values("path"))
+        .exclude(pool__name__in=named.values("pool_name"), name__in=named.values("volume_name"))
         .exclude(path__in=TrashedDisk.objects.filter(trashed__host=domain.host_id).values("path"))
-        .exclude(
-            path__in=SnapshotFile.objects.filter(
-                snapshot__gone_at=None, snapshot__domain__host=domain.host_id
-            ).values("path")
-        )
+        .exclude(path__in=keeping_from(domain).values("path"))
         .exclude(path__in=bases.values("backing_path"))
         .filter(backing_path="")
     )

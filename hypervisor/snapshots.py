@@ -19,7 +19,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFile:
-    """A file that keeps the moment of disk `target`, in the format in which the domain had it."""
+    """The file of disk `target` at a moment, in the format in which the domain had it."""
 
     target: str
     path: str
@@ -48,8 +48,9 @@ class SnapshotSpec:
 class SnapshotFacts:
     """One snapshot. `state` and `domain_name` are those of the moment, `memory` is INTERNAL, EXTERNAL or NONE.
 
-    `files` are those that keep the moment, by target, where the domain went on in others. `taken_at` is None where
-    libvirt tells no time.
+    `files` are those that keep the moment, by target, where the domain went on in others; `inside` those that have it
+    kept within themselves. `disks` are all that the domain then wrote to alone: going back gives it them again.
+    `taken_at` is None where libvirt tells no time.
     """
 
     name: str
@@ -61,6 +62,8 @@ class SnapshotFacts:
     memory: str
     memory_path: str
     files: tuple[KeptFile, ...]
+    inside: tuple[KeptFile, ...]
+    disks: tuple[KeptFile, ...]
     current: bool
 
     @property

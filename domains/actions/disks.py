@@ -16,7 +16,7 @@ from domains import disk_checks, disk_choices, targets
 from domains.actions.ask import ask
 from domains.actions.delete import disks_of
 from domains.disk_wishes import DiskPlan, DiskSettings, ExistingDisk, NewDisk
-from domains.models import Domain, DomainDisk, DomainState, Presence
+from domains.models import Domain, DomainDisk, DomainState, Presence, SnapshotFile
 from hypervisor.limits import IoLimits
 from hypervisor.specs import CacheMode, Discard, DiskBus
 from operations import actions as operations
@@ -63,6 +63,7 @@ def add(*, domain: Domain, new: NewDisk, actor: User, idempotency_key: str | Non
             details={"disk": target, "pool": new.pool.name, "capacity_bytes": volume.capacity_bytes},
             title=f"Add disk {target} to {domain.name}",
             idempotency_key=idempotency_key,
+            takes=[volume],
         )
 
     return operations.once(actor, idempotency_key, begin, kind=kind, target=domain)
@@ -96,18 +97,16 @@ def attach(
         details={"disk": target, "volume": str(volume)},
         title=f"Attach {volume} to {domain.name}",
         idempotency_key=idempotency_key,
-        holds=[volume],
+        takes=[volume],
     )
 
 
 def _reserved(wanted: Volume, domain: Domain, actor: User) -> Volume:
-    """The volume as it is now, held until the transaction ends. Raises InvalidInput and Conflict."""
+    """The volume as it is now, locked until the transaction ends. Raises InvalidInput."""
     allowed = disk_choices.volumes(actor, domain)
     volume: Volume | None = allowed.select_for_update(of=("self",)).filter(pk=wanted.pk).first()
     if volume is None:
         raise InvalidInput("This disk can't be attached to this machine.", field="volume")
-    if Operation.objects.active().filter(holds__target_id=volume.uuid).exists():
-        raise Conflict(f"Something else is being done with {volume}.", fix="Wait for the end of that.")
     return volume
 
 
@@ -135,13 +134,21 @@ def detach(
     if not 1 <= patience_s <= MAX_PATIENCE_S:
         raise InvalidInput(f"Give 1 to {MAX_PATIENCE_S} s.", field="patience_s")
     params: dict[str, Any] = {"target": target, "path": disk.path, "patience_s": patience_s}
+    going: list[Volume] = []
     if delete_volume:
         possible = next((one for one in disks_of(domain) if one.target == target), None)
         if possible is None:
             raise InvalidInput("It lies in no pool that the panel knows.", field="delete_volume")
         if possible.kept_because:
             raise InvalidInput(f"It stays: {possible.kept_because}", field="delete_volume")
+        if SnapshotFile.objects.filter(
+            path=disk.path, snapshot__domain=domain, snapshot__gone_at=None
+        ).exists():
+            raise InvalidInput(
+                "It stays: a snapshot needs it.", field="delete_volume", fix="Delete the snapshot first."
+            )
         params["volume"] = str(possible.volume.uuid)
+        going.append(possible.volume)
     return ask(
         "domain.disk.detach",
         domain=domain,
@@ -150,6 +157,7 @@ def detach(
         details={"disk": target, "path": disk.path, "deleted": delete_volume},
         title=f"Detach disk {target} from {domain.name}",
         idempotency_key=idempotency_key,
+        takes=going,
     )
 
 
@@ -228,7 +236,7 @@ def resize(
         details={"disk": target, "from_bytes": volume.capacity_bytes, "to_bytes": size_gib * GIB},
         title=f"Make disk {target} of {domain.name} {size_gib:,} GiB large",
         idempotency_key=idempotency_key,
-        holds=[volume],
+        takes=[volume],
     )
 
 

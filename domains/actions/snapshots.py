@@ -58,12 +58,13 @@ def take(
             raise Conflict(why)
         with_memory = memory and domain.on
         chosen = _chosen(domain, memory=with_memory, quiesce=quiesce)
+        files = _reserved(domain, chosen, label, memory=with_memory)
         return ask(
             "domain.snapshot.create",
             domain=domain,
             actor=actor,
             title=f"Take snapshot “{label}” of {domain.name}",
-            params=_reserved(domain, chosen, label, memory=with_memory)
+            params=files
             | {
                 "name": str(uuid.uuid4()),
                 "label": label,
@@ -76,6 +77,7 @@ def take(
             details={"label": label, "memory": with_memory},
             idempotency_key=idempotency_key,
             long=with_memory,
+            takes=_volumes([*(one["volume"] for one in files["layers"]), files["memory"]]),
         )
 
     return operations.once(actor, idempotency_key, begin, kind="domain.snapshot.create", target=domain)
@@ -94,7 +96,8 @@ def revert(*, snapshot: Snapshot, actor: User, idempotency_key: str | None = Non
         why = refusal("domain.snapshot.revert", domain)
         if why:
             raise Conflict(why)
-        files = [file for file in snapshot.files.all() if file.target]
+        files = [file for file in snapshot.files.all() if file.target and snapshot.external]
+        layers = [_fresh_layer(snapshot, file) for file in files]
         return ask(
             "domain.snapshot.revert",
             domain=domain,
@@ -103,10 +106,11 @@ def revert(*, snapshot: Snapshot, actor: User, idempotency_key: str | None = Non
             params={
                 "name": snapshot.name,
                 "memory": snapshot.memory == SnapshotMemory.EXTERNAL,
-                "layers": [_fresh_layer(snapshot, file) for file in files],
+                "layers": layers,
             },
             details={"snapshot": str(snapshot)},
             idempotency_key=idempotency_key,
+            takes=_volumes([one["volume"] for one in layers]),
         )
 
     return operations.once(actor, idempotency_key, begin, kind="domain.snapshot.revert", target=domain)
@@ -237,6 +241,10 @@ def _reserved(domain: Domain, chosen: Way, label: str, *, memory: bool) -> dict[
         "left_out": chosen.left_out,
         "memory": volume,
     }
+
+
+def _volumes(keys: list[str]) -> list[Volume]:
+    return list(Volume.objects.filter(uuid__in=filter(None, keys)))
 
 
 def _check_room(domain: Domain, size_bytes: int) -> None:

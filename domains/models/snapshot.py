@@ -71,6 +71,8 @@ class Snapshot(Observed):
 class SnapshotFile(models.Model):
     """A file that a snapshot needs: what disk `target` had at that moment, or with a blank target the memory's.
 
+    Where the snapshot is not `external`, the moment is kept within it, and the machine may still write to it.
+
     `format` is the one in which the machine had it, which is believed rather than the bytes.
     """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from django.db.models import QuerySet
+
 from domains.models import Domain, SnapshotFile
 
 
@@ -14,6 +16,12 @@ def files_of(domain: Domain) -> dict[str, str]:
         path: f"{target}, kept by a snapshot" if target else "memory, kept by a snapshot"
         for path, target in files.values_list("path", "target")
     }
+
+
+def keeping_from(domain: Domain) -> QuerySet[SnapshotFile]:
+    """Files that `domain` must not write to: those of others' snapshots, and of its own what is kept beside."""
+    files = SnapshotFile.objects.filter(snapshot__gone_at=None, snapshot__domain__host=domain.host_id)
+    return files.exclude(snapshot__domain=domain, snapshot__external=False)
 
 
 def upper_first(paths: Iterable[str], backing: Mapping[str, str]) -> list[str]:

@@ -78,7 +78,7 @@ def _record_files(domain: Domain, seen: dict[str, SnapshotFacts]) -> bool:
 
 
 def _files(fact: SnapshotFacts) -> set[tuple[str, str, str]]:
-    files = {(file.target[:32], file.path[:1024], file.format[:32]) for file in fact.files}
+    files = {(file.target[:32], file.path[:1024], file.format[:32]) for file in (*fact.files, *fact.inside)}
     if fact.memory_path:
         files.add(("", fact.memory_path[:1024], ""))
     return files

@@ -121,7 +121,7 @@ def _ordered(rows: list[Snapshot], sizes: dict[int, int]) -> Iterable[Row]:
 
 
 def _sizes(domain: Domain, rows: list[Snapshot]) -> dict[int, int]:
-    paths = {file.path: row.pk for row in rows for file in row.files.all()}
+    paths = {file.path: row.pk for row in rows if row.external for file in row.files.all()}
     found: dict[int, int] = {}
     volumes = Volume.objects.filter(pool__host=domain.host, path__in=paths, gone_at=None)
     for path, size_bytes in volumes.values_list("path", "allocation_bytes"):

@@ -3,7 +3,7 @@
 https://libvirt.org/formatsnapshot.html
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -47,9 +47,8 @@ def snapshot_facts(text: str, *, current: bool) -> SnapshotFacts:
     root = document(text)
     memory = root.find("memory")
     kept = NONE if memory is None else memory.get("snapshot", NONE)
-    outside = {
-        disk.get("name", "") for disk in root.iterfind("disks/disk") if disk.get("snapshot") == EXTERNAL
-    }
+    ways = {disk.get("name", ""): disk.get("snapshot") for disk in root.iterfind("disks/disk")}
+    then = tuple(_files(root.iterfind("domain/devices/disk")))
     return SnapshotFacts(
         name=_text(root, "name"),
         domain_name=_text(root, "domain/name"),
@@ -59,7 +58,9 @@ def snapshot_facts(text: str, *, current: bool) -> SnapshotFacts:
         state=_STATES.get(_text(root, "state"), DomainState.UNKNOWN),
         memory=kept if kept in (INTERNAL, EXTERNAL) else NONE,
         memory_path="" if memory is None else memory.get("file", "")[:_TEXT_LIMIT],
-        files=tuple(file for file in _files(root.find("domain")) if file.target in outside),
+        files=tuple(file for file in then if ways.get(file.target) == EXTERNAL),
+        inside=tuple(file for file in then if ways.get(file.target) == INTERNAL),
+        disks=tuple(dict.fromkeys(_files(filter(_own, _both(root))))),
         current=current,
     )
 
@@ -78,7 +79,7 @@ def run_at(text: str, layers: Mapping[str, str]) -> str:
 def with_files_replaced(text: str, files: Mapping[str, tuple[str, str]]) -> str:
     """The same snapshot, where its disks lie in other files now: by the old path the new one, and its format."""
     root = document(text)
-    for disk in [*root.iterfind("domain/devices/disk"), *root.iterfind("inactiveDomain/devices/disk")]:
+    for disk in _both(root):
         path = _path(disk)
         if path in files:
             _put(disk, *files[path])
@@ -159,8 +160,18 @@ def _disk(target: str, kind: str, *children: Element) -> Element:
     return element("disk", *children, attributes={"name": target, "snapshot": kind})
 
 
-def _files(domain: Element | None) -> Iterator[KeptFile]:
-    for disk in () if domain is None else domain.iterfind("devices/disk"):
+def _both(root: Element) -> list[Element]:
+    """The disks of the run and those of the definition."""
+    return [*root.iterfind("domain/devices/disk"), *root.iterfind("inactiveDomain/devices/disk")]
+
+
+def _own(disk: Element) -> bool:
+    shared = disk.find("readonly") is not None or disk.find("shareable") is not None
+    return disk.get("device", "disk") == "disk" and not shared
+
+
+def _files(disks: Iterable[Element]) -> Iterator[KeptFile]:
+    for disk in disks:
         path, driver = _path(disk), disk.find("driver")
         if path:
             kind = "" if driver is None else driver.get("type", "")[:_TEXT_LIMIT]
