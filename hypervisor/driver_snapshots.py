@@ -22,12 +22,11 @@ class SnapshotCalls(DomainCalls):
 
     @translate()
     def snapshot_outlines(self) -> list[SnapshotOutline]:
-        """Of each domain that has snapshots, their names: one round trip for each domain."""
+        """Of each domain that has snapshots, their names: a few round trips for each of those."""
         found = []
-        for domain in self._connection.listAllDomains(0):
+        for domain in self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT):
             try:
-                if domain.snapshotNum(0):
-                    found.append(_outline(domain))
+                found.append(_outline(domain))
             except libvirt.libvirtError as error:
                 if error.get_error_code() not in _GONE:
                     raise
@@ -42,6 +41,12 @@ class SnapshotCalls(DomainCalls):
             documents.snapshot_facts(one.getXMLDesc(0), current=one.getName() == current)
             for one in domain.listAllSnapshots(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL)
         ]
+
+    @translate()
+    def definitions_at(self, uuid: UUID, name: str) -> tuple[str, str]:
+        """The definition that the domain had at the snapshot, and the document of its run, the same if it was off."""
+        text = self._snapshot(uuid, name).getXMLDesc(_SECURE)
+        return documents.definition_at(text, {}), documents.run_at(text, {})
 
     def snapshot_exists(self, uuid: UUID, name: str) -> bool:
         """Whether the domain has a snapshot of this name. Raises `NotFound` without the domain."""

@@ -10,10 +10,11 @@ from uuid import UUID
 from core.errors import Conflict
 from domains.lifecycle import RULES
 from domains.procedures.delete import PowerOff
+from domains.procedures.snapshot_checks import CheckGiven, CheckTaken, snapshot_of
 from domains.procedures.snapshot_files import DropFiles, active_files, backing_files, look_at
 from domains.procedures.steps import domain_on_host, host_of
 from hosts.connections import Hypervisor
-from hypervisor.errors import NotFound
+from hypervisor.errors import HypervisorError
 from hypervisor.facts import DomainState
 from hypervisor.snapshots import SnapshotFacts
 from hypervisor.specs import ImageFormat
@@ -29,18 +30,18 @@ _AS_ASKED: Final = ("target", "under", "format")
 
 
 class RevertInside(Step):
-    """libvirt's own way, for those inside the disks. Twice is harmless: what is lost the second time is a moment."""
+    """libvirt's own way, for those inside the disks. A day later a second time would take away that day."""
 
     title = "Go back"
     point_of_no_return = True
+    at_most_once = True
 
     def do(self, run: Run) -> None:
         """Go back, and see what came of it."""
         with domain_on_host(run.params) as (hypervisor, uuid):
-            if not hypervisor.snapshot_exists(uuid, run.params["name"]):
-                raise Conflict("The snapshot is gone.")
             hypervisor.revert_inside(uuid, run.params["name"])
-            look_at(hypervisor, host_of(run.params), uuid)
+            with suppress(HypervisorError):  # it was done; the watcher sees it as well
+                look_at(hypervisor, host_of(run.params), uuid)
 
 
 class CheckKept(Step):
@@ -52,9 +53,9 @@ class CheckKept(Step):
         """Raise Conflict where it is gone, or its files are others."""
         with domain_on_host(run.params) as (hypervisor, uuid):
             facts = hypervisor.read_snapshots(uuid)
-            fact = next((one for one in facts if one.name == run.params["name"]), None)
+            fact = snapshot_of(hypervisor, uuid, run.params["name"])
             asked = {tuple(layer[key] for key in _AS_ASKED) for layer in run.params["layers"]}
-            if fact is None or {(file.target, file.path, file.format) for file in fact.files} != asked:
+            if {(file.target, file.path, file.format) for file in fact.files} != asked:
                 raise Conflict("The snapshot is another one than when this was asked for.", fix="Ask again.")
             now = hypervisor.read_domain(uuid).name
             if run.params["memory"] and fact.domain_name != now:
@@ -97,6 +98,7 @@ class DefineAsItWas(Step):
     def do(self, run: Run) -> None:
         """Define it."""
         with domain_on_host(run.params) as (hypervisor, uuid):
+            run.keep(fresh=_sizes(hypervisor, run.params))
             hypervisor.define_as_at(uuid, run.params["name"], _layers(run.params))
             look_at(hypervisor, host_of(run.params), uuid)
 
@@ -114,22 +116,24 @@ class RestoreMemory(Step):
             return hypervisor.read_domain(uuid).state in (DomainState.RUNNING, DomainState.PAUSED)
 
     def do(self, run: Run) -> None:
-        """Restore it. Where an attempt before may have run for a while, on disks as fresh as that one's were."""
-        if run.params.get("restoring"):
-            for layer in run.params["layers"]:
-                _make_anew(run, layer)
-        run.keep(restoring=True)
+        """Restore it. Raises Conflict where it has run since it went back, by an attempt before or by somebody's doing.
+
+        Memory goes with the disks of its moment: on any others the guest would destroy its file systems.
+        """
         with domain_on_host(run.params) as (hypervisor, uuid):
+            if _sizes(hypervisor, run.params) != run.params["fresh"]:
+                raise Conflict(
+                    "It went back and has run since, and is off now.",
+                    fix="Start it as it is, or go back again, which loses what it did since.",
+                )
             layers, paused = _layers(run.params), run.params["paused"]
             hypervisor.restore_memory(uuid, run.params["name"], layers, paused=paused)
 
 
-def _make_anew(run: Run, layer: dict[str, str]) -> None:
-    """Memory goes with the disks of its moment: on any others the guest would destroy its file systems."""
-    volume, step = find(UUID(layer["volume"])), _create(layer)
-    with domain_on_host(run.params) as (hypervisor, _), suppress(NotFound):
-        hypervisor.delete_volume(volume.pool.uuid, volume.name)
-    step.do(run)
+def _sizes(hypervisor: Hypervisor, params: dict[str, Any]) -> list[int]:
+    """How large the new files are: with whatever a guest writes first to one, it grows."""
+    made = [find(UUID(layer["volume"])) for layer in params["layers"]]
+    return [hypervisor.read_volume(one.pool.uuid, one.name).physical_bytes for one in made]
 
 
 def _create(layer: dict[str, str]) -> CreateLayer:
@@ -147,10 +151,19 @@ def _layers(params: dict[str, Any]) -> dict[str, str]:
 def revert(params: dict[str, Any]) -> Sequence[Step]:
     """By how it is kept."""
     if not params["layers"]:
-        return [RevertInside()]
+        return [CheckTaken(), CheckGiven(), RevertInside()]
     memory = [RestoreMemory()] if params["memory"] else []
     layers = [_create(layer) for layer in params["layers"]]
-    return [CheckKept(), *layers, SwitchOff(), DefineAsItWas(), *memory, DropFiles()]
+    return [
+        CheckTaken(),
+        CheckGiven(),
+        CheckKept(),
+        *layers,
+        SwitchOff(),
+        DefineAsItWas(),
+        *memory,
+        DropFiles(),
+    ]
 
 
 @settled(KIND)

@@ -31,6 +31,12 @@ def nic_facts(definition: Element, live: Element | None) -> tuple[NicFacts, ...]
     return (*merged, *(nic for nic in defined if nic.mac.lower() not in here))
 
 
+def places(xml: str) -> set[tuple[str, str]]:
+    """What the cards of a document are plugged into: each libvirt's interface type, and the name of the source."""
+    nics = nic_facts(document(xml), None)
+    return {(nic.kind, nic.source) for nic in nics}
+
+
 def nic_of(xml: str, mac: str) -> NicFacts:
     """The card of that address. Raises `NotFound`, and `Invalid` where there are two."""
     return _nic(find(document(xml), f"nic:{mac.lower()}"), Presence.BOTH)
