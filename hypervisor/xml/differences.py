@@ -8,10 +8,11 @@ from typing import Final
 
 from hypervisor.xml.devices import Device, devices_of
 from hypervisor.xml.elements import Element
-from hypervisor.xml.leaves import Leaves, kib, leaves
+from hypervisor.xml.leaves import Leaves, TooMuch, kib, leaves
 from hypervisor.xml.secrets import Secrets, is_hidden
 
 MOST_WORDS: Final = 200
+TOO_MUCH: Final = "too much to tell"
 _LONGEST_VALUE: Final = 200
 # Comparing lines takes the square of their number: a host may define what it likes.
 MOST_LINES: Final = 4000
@@ -47,12 +48,15 @@ class Line:
 def differences(before: str, after: str) -> list[str]:
     """Each difference in a few words, at most MOST_WORDS of them; none where only the layout differs.
 
-    Raises `Invalid` for a document that is none.
+    A document that holds too much to be compared is told as TOO_MUCH. Raises `Invalid` for a document that is none.
     """
     secrets = Secrets()
     old, new = (secrets.hidden(xml) for xml in (before, after))
     words = chain(_sizes(old, new), _rest(old, new), _devices(old, new))
-    found = list(islice(words, MOST_WORDS + 1))
+    try:
+        found = list(islice(words, MOST_WORDS + 1))
+    except TooMuch:
+        return [TOO_MUCH]
     return found if len(found) <= MOST_WORDS else [*found[:MOST_WORDS], "and more"]
 
 

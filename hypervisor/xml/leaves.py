@@ -6,9 +6,14 @@ from typing import Final
 
 from lxml import etree
 
+from hypervisor.errors import Invalid
 from hypervisor.xml.elements import Element, document
 
 Leaves = dict[str, str]
+
+# A host may define what it likes: each value is told with its whole path, so a small document can make gigabytes.
+MOST_VALUES: Final = 20_000
+LONGEST_PATH: Final = 400
 
 # What tells siblings of one tag apart; the first that an element has is its name.
 _NAMES: Final = ("name", "type", "index", "id", "dev", "bus", "port")
@@ -27,20 +32,32 @@ _UNITS: Final = {
 }
 
 
+class TooMuch(Invalid):
+    """A document with too many values, or too long ways to them, to be compared."""
+
+
 def leaves(root: Element, *, without: Collection[str] = ()) -> Leaves:
     """Attributes, texts and empty elements below `root`, as "path@attribute" or "path" with their values.
 
     Sizes of memory are in KiB, whatever their unit was; layout and comments don't count, nor do the children of `root`
-    that are called like one of `without`.
+    that are called like one of `without`. Raises `TooMuch` over MOST_VALUES or LONGEST_PATH.
     """
+    if sum(1 + len(element.attrib) for element in root.iter(etree.Element)) > MOST_VALUES:
+        raise TooMuch("The definition holds too much to be compared.")
     found: Leaves = {}
     _gather(root, "", found, without)
     return found
 
 
 def carries(base: str, wanted: str, now: str) -> bool:
-    """Whether all that `wanted` changes in `base` is so in `now`, which may differ from both in other ways."""
-    before, after, present = (leaves(document(xml)) for xml in (base, wanted, now))
+    """Whether all that `wanted` changes in `base` is so in `now`, which may differ from both in other ways.
+
+    False for what is too much to be compared: nobody can say so then.
+    """
+    try:
+        before, after, present = (leaves(document(xml)) for xml in (base, wanted, now))
+    except TooMuch:
+        return False
     changed = {path: value for path, value in after.items() if before.get(path) != value}
     dropped = before.keys() - after.keys()
     return all(present.get(path) == value for path, value in changed.items()) and not dropped & present.keys()
@@ -54,6 +71,8 @@ def kib(size: Element) -> str:
 
 
 def _gather(element: Element, path: str, found: Leaves, without: Collection[str] = ()) -> None:
+    if len(path) > LONGEST_PATH:
+        raise TooMuch("The definition holds too much to be compared.")
     is_size = element.tag in _SIZES
     for name, value in sorted(element.attrib.items()):
         if not (is_size and name == "unit"):

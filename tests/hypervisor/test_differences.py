@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from hypervisor.errors import Invalid
-from hypervisor.xml.differences import MOST_LINES, MOST_WORDS, differences, line_differences
+from hypervisor.xml.differences import MOST_LINES, MOST_WORDS, TOO_MUCH, differences, line_differences
 from hypervisor.xml.leaves import carries
 
 XML = """\
@@ -177,3 +179,28 @@ class TestWhetherAChangeIsThere:
 
     def test_it_is_not_where_somebody_else_changed_another_thing(self) -> None:
         assert not carries(XML, self.WANTED, XML.replace("the shop", "mine"))
+
+
+def nested(depth: int, name: str, inner: str) -> str:
+    return f"<{name}>" * depth + inner + f"</{name}>" * depth
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        f"<metadata>{nested(180, 'x' * 1900, '<a/>' * 20_000)}</metadata>",
+        f"<metadata><x name='{'y' * 100_000}'><b/></x><x name='z'>{'<a/>' * 9_000}</x></metadata>",
+        "<metadata>" + "<a/>" * 200_000 + "</metadata>",
+        "<devices>" + "<a/>" * 200_000 + "</devices>",
+        "<metadata><a " + " ".join(f"b{n}='1'" for n in range(40_000)) + "/></metadata>",
+    ],
+)
+def test_what_a_host_made_to_hurt_costs_no_memory(hostile: str) -> None:
+    xml = f"<domain>{hostile}</domain>"
+    tracemalloc.start()
+    try:
+        assert differences("<domain/>", xml) == differences(xml, "<domain/>") == [TOO_MUCH]
+        assert not carries("<domain/>", xml, xml)
+        assert tracemalloc.get_traced_memory()[1] < 100 * 1024**2
+    finally:
+        tracemalloc.stop()
