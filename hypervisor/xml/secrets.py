@@ -95,6 +95,8 @@ def _places(root: Element) -> Iterator[_Place]:
 
 
 def _is_for_the_guest(found: Element) -> bool:
-    """Firmware configuration carries cloud-init's and Ignition's user data."""
+    """Firmware configuration carries cloud-init's and Ignition's user data, OEM strings systemd's credentials."""
     parent = found.getparent()
-    return found.tag == "entry" and parent is not None and parent.get("type") == "fwcfg"
+    if found.tag != "entry" or parent is None:
+        return False
+    return parent.tag == "oemStrings" or parent.get("type") == "fwcfg"

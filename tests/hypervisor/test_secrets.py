@@ -13,7 +13,8 @@ XML = """\
   <name>web1</name>
   <description>password: swordfish</description>
   <sysinfo type="fwcfg"><entry name="opt/com.coreos/config">{"ignition": 1}</entry></sysinfo>
-  <sysinfo type="smbios"><system><entry name="serial">ds=nocloud</entry></system></sysinfo>
+  <sysinfo type="smbios"><system><entry name="serial">ds=nocloud</entry></system>
+    <oemStrings><entry>io.systemd.credential:passwd.hashed-password.root=letmein</entry></oemStrings></sysinfo>
   <devices>
     <disk type="network"><source protocol="https" name="a">
       <cookies><cookie name="sid">abc</cookie></cookies></source></disk>
@@ -33,7 +34,7 @@ XML = """\
 class TestHiding:
     def test_leaves_no_secret_in_sight(self) -> None:
         hidden = Secrets().hide(XML)
-        for secret in ("hunter2", "abc", "ignition", "xyz", "deadbeef"):
+        for secret in ("hunter2", "abc", "ignition", "letmein", "xyz", "deadbeef"):
             assert secret not in hidden
 
     def test_leaves_the_rest_as_it_is(self) -> None:
