@@ -49,6 +49,7 @@ def move(
         eject=tuple((disk.target, disk.path) for disk in preflight.eject),
         options=options,
     )
+    copies = [volume for _, here, there in move.copies for volume in (here, there)]
     audit.record(actor, "domain.migrate", target=domain, source=domain.host.name, to=chosen.name)
     return operations.submit(
         "domain.migrate",
@@ -60,6 +61,7 @@ def move(
         idempotency_key=idempotency_key,
         parent=parent,
         long=True,
+        takes=Volume.objects.filter(uuid__in=copies),
     )
 
 

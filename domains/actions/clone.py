@@ -167,6 +167,7 @@ def _clone(new: Clone, actor: User, idempotency_key: str | None) -> Operation:
         idempotency_key=idempotency_key,
         long=not new.linked and _in_use(source) >= space.LONG_COPY_BYTES,
         holds=[source],
+        takes=Volume.objects.filter(uuid__in=[disk.volume for disk in plan.disks]),
     )
 
 

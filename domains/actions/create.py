@@ -161,7 +161,8 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         firmware=new.firmware,
         owner=actor,
     )
-    plan = _plan(new, domain)
+    disk = _disk(new)
+    plan = _plan(new, domain, disk)
     audit.record(
         actor, "domain.create", target=domain, host=new.host.name, vcpus=new.vcpus, memory_mib=new.memory_mib
     )
@@ -175,14 +176,15 @@ def _create(new: NewDomain | Anywhere, actor: User, idempotency_key: str | None)
         params=plan.to_params(),
         idempotency_key=idempotency_key,
         long=_copies_much(new),
-        holds=[new.image] if new.image is not None else [],
+        holds=[new.image] if new.image is not None and not new.as_it_is else [],
+        takes=[disk],
     )
     if why:
         operations.remark(operation, why)
     return operation
 
 
-def _plan(new: NewDomain, domain: Domain) -> Plan:
+def _plan(new: NewDomain, domain: Domain, disk: Volume) -> Plan:
     return Plan(
         host=new.host.uuid,
         domain=domain.uuid,
@@ -191,7 +193,7 @@ def _plan(new: NewDomain, domain: Domain) -> Plan:
         vcpus=new.vcpus,
         memory_mib=new.memory_mib,
         firmware=new.firmware,
-        disk=_disk(new).uuid,
+        disk=disk.uuid,
         iso=new.iso.uuid if new.iso else None,
         image=new.image.uuid if new.image else None,
         as_it_is=new.as_it_is,

@@ -119,4 +119,5 @@ def _take_away(
         params={"volumes": [str(disk.volume.uuid) for disk in disks]} | more,
         details={"disks": [str(disk.volume) for disk in disks]},
         idempotency_key=idempotency_key,
+        takes=[disk.volume for disk in disks],
     )

@@ -21,7 +21,7 @@ from hypervisor.xml import copies
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage.procedures.copies import CloneVolume, LayVolume
-from storage.procedures.volumes import find
+from storage.procedures.volumes import find, refuse_if_plugged_in
 
 
 class CheckOriginal(Step):
@@ -58,10 +58,12 @@ class Define(Step):
             return hypervisor.domain_exists(plan.domain)
 
     def do(self, run: Run) -> None:
-        """Define it. Raises Conflict where the original was started while it was copied."""
+        """Define it. Raises Conflict where the original was started, or a copy given away, while it was copied."""
         plan = ClonePlan.from_params(run.params)
         with borrow(host_by(plan.host)) as hypervisor:
             _off(hypervisor, plan)
+            for disk in plan.disks:
+                refuse_if_plugged_in(hypervisor, find(disk.volume))
             original = hypervisor.read_document(plan.source).xml
             hypervisor.define_document(_document(plan, original))
 

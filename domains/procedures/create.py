@@ -25,7 +25,7 @@ from storage import inventory
 from storage.models import Volume
 from storage.procedures import CheckUnused, CreateVolume
 from storage.procedures.copies import CloneVolume
-from storage.procedures.volumes import find
+from storage.procedures.volumes import find, refuse_if_plugged_in
 
 
 class CheckHost(Step):
@@ -55,13 +55,15 @@ class Define(Step):
             return hypervisor.domain_exists(Plan.from_params(run.params).domain)
 
     def do(self, run: Run) -> None:
-        """Define it as `blueprints` designs it."""
+        """Define it as `blueprints` designs it. Raises Conflict where its disk was given away while it was copied."""
         plan, host = Plan.from_params(run.params), host_of(run.params)
-        disk = Volume.objects.get(uuid=plan.disk)
+        disk = find(plan.disk)
         iso = Volume.objects.present().filter(uuid=plan.iso).first() if plan.iso else None
         if plan.iso and iso is None:
             raise Conflict("The ISO image was deleted.", fix="Choose another one.")
         with borrow(host) as hypervisor:
+            if plan.image:
+                refuse_if_plugged_in(hypervisor, disk)
             hypervisor.define_domain(blueprints.design(plan, host=host, disk=disk, iso=iso))
 
     def undo(self, run: Run) -> None:
