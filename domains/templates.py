@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from domains.models import Domain, DomainDisk
 from storage.models import Volume
 
+# The parameter in which an operation keeps which disks were writable before: as a machine it has them so again.
+FROZEN = "frozen"
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:

@@ -8,8 +8,8 @@ from accounts.models import User
 from core.errors import InvalidInput
 from domains.actions.ask import ask
 from domains.models import Domain
-from domains.templates import KEYS
-from operations.models import Operation
+from domains.templates import FROZEN, KEYS
+from operations.models import Operation, OperationState
 
 
 def make_template(
@@ -34,4 +34,12 @@ def make_template(
 
 def make_machine(*, domain: Domain, actor: User, idempotency_key: str | None = None) -> Operation:
     """Ask for the template to be a machine again. Raises Forbidden, TargetBusy, Conflict where disks need its own."""
-    return ask("domain.untemplate", domain=domain, actor=actor, idempotency_key=idempotency_key)
+    asked = Operation.objects.about("domain", domain.uuid).filter(kind="domain.template")
+    made = asked.filter(state=OperationState.SUCCEEDED).first()
+    return ask(
+        "domain.untemplate",
+        domain=domain,
+        actor=actor,
+        params={FROZEN: None if made is None else made.params.get(FROZEN)},
+        idempotency_key=idempotency_key,
+    )

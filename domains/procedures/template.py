@@ -13,7 +13,8 @@ from domains import inventory
 from domains.lifecycle import refusal
 from domains.models import Domain
 from domains.procedures.steps import domain_on_host
-from hypervisor.xml.copies import set_disks_readonly
+from domains.templates import FROZEN
+from hypervisor.xml.copies import freeze_disks, thaw_disks
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 
@@ -34,11 +35,15 @@ class Freeze(Step):
             if facts.autostart:
                 run.keep(**{_AUTOSTART: True})
                 hypervisor.set_autostart(uuid, enabled=False)
-            hypervisor.redefine(uuid, partial(set_disks_readonly, readonly=True))
+            if FROZEN not in run.params:
+                disks = [disk for disk in facts.disks if disk.device == "disk" and not disk.readonly]
+                run.keep(**{FROZEN: [disk.target for disk in disks]})
+            hypervisor.redefine(uuid, freeze_disks)
 
     def undo(self, run: Run) -> None:
         """As it was before."""
-        _thaw(run)
+        if FROZEN in run.params:
+            _thaw(run)
 
 
 class Thaw(Step):
@@ -56,7 +61,7 @@ class Thaw(Step):
     def undo(self, run: Run) -> None:
         """A template again."""
         with domain_on_host(run.params) as (hypervisor, uuid):
-            hypervisor.redefine(uuid, partial(set_disks_readonly, readonly=True))
+            hypervisor.redefine(uuid, freeze_disks)
 
 
 class Record(Step):
@@ -73,7 +78,7 @@ class Record(Step):
 
 def _thaw(run: Run) -> None:
     with domain_on_host(run.params) as (hypervisor, uuid):
-        hypervisor.redefine(uuid, partial(set_disks_readonly, readonly=False))
+        hypervisor.redefine(uuid, partial(thaw_disks, targets=run.params[FROZEN]))
         if run.params.get(_AUTOSTART):
             hypervisor.set_autostart(uuid, enabled=True)
 

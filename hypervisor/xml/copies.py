@@ -1,7 +1,7 @@
 """The definition of a domain that is made from another, and of one that others are made from."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -78,16 +78,23 @@ def keep_nvram(xml: str) -> str:
     return serialize(root)
 
 
-def set_disks_readonly(xml: str, *, readonly: bool) -> str:
-    """Let no guest write to the disks, whoever starts it; or let it again."""
+def freeze_disks(xml: str) -> str:
+    """Let no guest write to the disks, whoever starts it."""
     root = document(xml)
     for disk in root.iterfind("devices/disk"):
-        if disk.get("device", "disk") != "disk":
-            continue
-        mark = disk.find("readonly")
-        if readonly and mark is None:
+        if disk.get("device", "disk") == "disk" and disk.find("readonly") is None:
             disk.append(element("readonly"))
-        elif not readonly and mark is not None:
+    return serialize(root)
+
+
+def thaw_disks(xml: str, *, targets: Collection[str] | None) -> str:
+    """Let the guest write to the disks of these targets again; None: to all."""
+    root = document(xml)
+    for disk in root.iterfind("devices/disk"):
+        target, mark = disk.find("target"), disk.find("readonly")
+        if mark is None or disk.get("device", "disk") != "disk":
+            continue
+        if targets is None or (target is not None and target.get("dev") in targets):
             disk.remove(mark)
     return serialize(root)
 

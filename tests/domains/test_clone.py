@@ -21,6 +21,7 @@ from domains.models import Domain, DomainState
 from domains.power import PowerVerb
 from domains.wishes import Clone
 from hosts.connections import borrow
+from operations import journal
 from operations.models import Operation, OperationState
 from operations.procedures import steps_of
 from operations.run import Run
@@ -160,6 +161,36 @@ def test_a_template_turns_back_when_nothing_is_based_on_it(
     back = Domain.objects.get(pk=base.pk)
     assert (back.template, back.cleared) == (False, [])
     assert definition(lab_host, back.uuid).find("devices/disk[@device='disk']/readonly") is None
+
+
+def test_a_disk_that_was_read_only_before_stays_so(machine: Domain, cast: Cast, lab_host: LabHost) -> None:
+    uuid, extra = str(machine.uuid), str(lab_host.pool_path / "extra.raw")
+    lab_host.virsh("vol-create-as", "default", "extra.raw", "1M")
+    lab_host.virsh("attach-disk", uuid, extra, "vdz", "--config", "--mode", "readonly")
+
+    def writable() -> list[str]:
+        disks = definition(lab_host, machine.uuid).iterfind("devices/disk[@device='disk']")
+        return [disk.find("target").get("dev") for disk in disks if disk.find("readonly") is None]
+
+    before = writable()
+    assert before == ["vda"]
+    asked = make_template(domain=machine, cleared=[], actor=cast.operator)
+    operation = journal.claim(asked.pk)
+    assert operation is not None
+    run, [freeze, _] = Run(operation), steps_of(operation.kind, operation.params)
+    for step in (
+        freeze.undo,
+        freeze.do,
+        freeze.do,
+        freeze.undo,
+    ):  # as where it is taken back, or its worker dies
+        step(run)
+    assert writable() == before
+    journal.finish(operation, OperationState.CANCELLED)
+    base = template(machine, cast)
+    assert writable() == []
+    finished(make_machine(domain=base, actor=cast.operator))
+    assert writable() == before
 
 
 def test_the_original_is_held_while_it_is_copied(machine: Domain, cast: Cast) -> None:
