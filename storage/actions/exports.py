@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import transaction
+from django.db.models import Model
 
 import audit
 from accounts.models import User
@@ -18,6 +19,7 @@ from operations.models import Operation
 from storage import exported, inventory, labels, space, spool
 from storage.actions.volumes import reserve
 from storage.models import Export, ExportState, Volume, VolumeKind
+from storage.usage import users_of
 
 MAX_AT_ONCE = 8
 
@@ -25,6 +27,8 @@ MAX_AT_ONCE = 8
 @transaction.atomic
 def export(*, volume: Volume, actor: User, idempotency_key: str | None = None) -> Operation:
     """Ask for the disk as one compressed qcow2 file that stands alone, with its SHA-256. It is kept for a day.
+
+    Until it is there nothing is done with the machines that have the disk.
 
     Raises Forbidden, TargetBusy, InvalidInput for what is no disk, and Conflict where there is no room.
     """
@@ -52,6 +56,8 @@ def export(*, volume: Volume, actor: User, idempotency_key: str | None = None) -
             },
             idempotency_key=idempotency_key,
             long=volume.allocation_bytes >= space.LONG_COPY_BYTES,
+            holds=_writers(volume),
+            takes=[] if flat is None else [flat],
         )
 
     return operations.once(actor, idempotency_key, ask, kind="volume.export", target=volume)
@@ -71,6 +77,12 @@ def _check(volume: Volume, actor: User) -> None:
             f" {human_bytes(here)} left for that.",
             fix="Free some space on the panel's machine.",
         )
+
+
+def _writers(volume: Volume) -> set[Model]:
+    """What would change the disk if anything were done with it."""
+    uses = users_of(volume.pool.host, [volume.path]).get(volume.path, []) if volume.path else []
+    return {use.thing for use in uses if use.thing is not None and not use.base}
 
 
 def _flat(volume: Volume) -> Volume:

@@ -21,7 +21,7 @@ from storage import exported, inventory, spool
 from storage.compressed import CompressedImage
 from storage.models import Export, ExportState, Volume
 from storage.procedures.copies import CloneVolume
-from storage.procedures.volumes import DeleteVolume, find
+from storage.procedures.volumes import DeleteVolume, find, writes
 
 
 class CheckIdle(Step):
@@ -94,7 +94,7 @@ def _sum(run: Run, export: UUID) -> str:
 
 def _refuse_if_on(hypervisor: Hypervisor, volume: Volume) -> None:
     for domain in hypervisor.read_domains():
-        if domain.live_id is not None and volume.path in {disk.path for disk in domain.disks}:
+        if domain.live_id is not None and writes(domain, volume):
             raise Conflict(
                 f"{domain.name} is on: its disks change under the copy.", fix="Shut it down, and ask again."
             )
