@@ -60,6 +60,21 @@ def record_header(volume: Volume, details: dict[str, int | str | list[str]]) -> 
     row.save(update_fields=["details"])
 
 
+def record_shared(here: Pool, there: Pool, *, shared: bool) -> None:
+    """Whether two hosts' pools are the same storage, as it was found out just now."""
+    if shared:
+        here.shared_with.add(there)
+    else:
+        here.shared_with.remove(there)
+
+
+def record_handed_over(here: Volume, there: Volume) -> None:
+    """The same volume, as the host sees it whose machine has it from now on: what people said of it goes along."""
+    owned = {name: getattr(here, name) for name in ("label", "kind", "ours", "team", "sha256", "format")}
+    Volume.objects.filter(pk=there.pk).update(**owned)
+    tell(there.pool)
+
+
 def record_volume_gone(pool: Pool, name: str) -> None:
     """The volume is not there (any more)."""
     if pool.volumes.filter(name=name, gone_at=None).update(gone_at=Now()):

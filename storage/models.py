@@ -35,6 +35,8 @@ class Pool(Observed):
     capacity_bytes = models.BigIntegerField(default=0)
     allocation_bytes = models.BigIntegerField(default=0)
     available_bytes = models.BigIntegerField(default=0)
+    # Other hosts' pools that are the same storage: what one host wrote, the other found.
+    shared_with = models.ManyToManyField("self", blank=True)
 
     objects = PoolQuerySet.as_manager()
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from hosts.models import Host
-from storage.models import Volume, VolumeKind
+from storage.models import Pool, Volume, VolumeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,33 @@ def register_user(check: Check) -> Check:
 
 
 def users_of(host: Host, paths: Collection[str]) -> dict[str, list[Use]]:
-    """By path, everything that uses it; paths that nothing uses are missing."""
+    """By path, everything that uses it, on `host` or on another that shares its pool; paths that nothing uses miss."""
+    asked: list[tuple[Host, Collection[str]]] = [(host, paths)]
+    for pool in Pool.objects.filter(shared_with__host=host, gone_at=None).select_related("host").distinct():
+        asked.append((pool.host, [path for path in paths if path.startswith(f"{pool.path.rstrip('/')}/")]))
     found: dict[str, list[Use]] = {}
-    for check in _checks:
-        for path, uses in check(host, paths).items():
-            found.setdefault(path, []).extend(uses)
+    for there, among in asked:
+        for check in _checks if among else ():
+            for path, uses in check(there, among).items():
+                found.setdefault(path, []).extend(uses)
     return found
 
 
+def sharing(pool: Pool) -> QuerySet[Host]:
+    """The other hosts that have this pool's storage, too."""
+    pools = pool.shared_with.filter(gone_at=None, host__gone_at=None)
+    return Host.objects.filter(pk__in=pools.values("host"))
+
+
 def based_on(volume: Volume, *, spared: Collection[str] = ()) -> Volume | None:
-    """A volume on the same host whose data partly lies in `volume`, if there is one but those at the paths `spared`."""
+    """A volume whose data partly lies in `volume`, if there is one but those at the paths `spared`.
+
+    It may lie on another host that shares the pool.
+    """
     if not volume.path:
         return None
-    layers = Volume.objects.filter(pool__host_id=volume.pool.host_id, gone_at=None)
+    here, there = Q(pool__host_id=volume.pool.host_id), Q(pool__host__in=sharing(volume.pool))
+    layers = Volume.objects.filter(here | there, gone_at=None)
     return layers.filter(backing_path=volume.path).exclude(Q(pk=volume.pk) | Q(path__in=spared)).first()
 
 

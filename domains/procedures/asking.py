@@ -15,7 +15,8 @@ from hosts.models import Host
 from hypervisor.errors import HypervisorError, NotFound
 from hypervisor.facts import DomainState, MigrationFacts
 from hypervisor.specs import ImageFormat, VolumeSpec
-from storage.models import Volume
+from storage import inventory
+from storage.models import Pool, Volume
 
 
 def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: Move) -> Iterator[Finding]:
@@ -35,7 +36,14 @@ def ask(source: Hypervisor, target: Hypervisor, domain: Domain, to: Host, move: 
 def unshared(source: Hypervisor, target: Hypervisor, move: Move) -> Iterator[Finding]:
     """Disks that both hosts seem to share and don't. To find out, a small file is written for a moment."""
     for disk, here, there in move.shared:
-        if not same_storage(source, target, here, there, mark=mark_of(move)):
+        shared = same_storage(source, target, here, there, mark=mark_of(move))
+        pools = Pool.objects.filter(gone_at=None)
+        inventory.record_shared(
+            pools.get(host__uuid=move.source, uuid=here),
+            pools.get(host__uuid=move.target, uuid=there),
+            shared=shared,
+        )
+        if not shared:
             yield blocker(
                 f"Disk {disk} is not on shared storage: both hosts have a file of that name.",
                 "Have the disks copied.",

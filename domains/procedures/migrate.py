@@ -18,6 +18,7 @@ from domains.procedures import asking, crossing
 from domains.procedures.steps import host_by
 from hosts.connections import Hypervisor, borrow
 from hypervisor.errors import NotFound
+from hypervisor.facts import DomainFacts
 from hypervisor.specs import MigrationSpec
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
@@ -167,6 +168,7 @@ class Arrive(Step):
             facts = there.read_domain(move.domain)
         if move.live and facts.live_id is None:
             run.log("It arrived, and is off by now.")
+        _hand_over(move, facts)
         inventory.record_moved(host_by(move.target), facts)
 
 
@@ -204,6 +206,18 @@ class DeleteOldVolume(DeleteVolume):
             run.log(f"{volume} is kept. {reason}")
             return
         super().do(run)
+
+
+def _hand_over(move: Move, facts: DomainFacts) -> None:
+    """What people said of its shared disks holds for the rows of the host where it is now, too."""
+    paths = {disk.target: disk.path for disk in facts.disks}
+    volumes = Volume.objects.filter(gone_at=None).select_related("pool")
+    for disk, here, there in move.shared:
+        same = volumes.filter(path=paths.get(disk, ""))
+        old = same.filter(pool__host__uuid=move.source, pool__uuid=here).first()
+        new = same.filter(pool__host__uuid=move.target, pool__uuid=there).first()
+        if old is not None and new is not None:
+            storage.record_handed_over(old, new)
 
 
 def _refuse_if_on(source: Hypervisor, move: Move) -> None:

@@ -18,6 +18,7 @@ from operations.procedures import Step, procedure, settled
 from operations.run import Later, Run
 from storage import inventory, qcow2
 from storage.models import Volume
+from storage.usage import sharing
 
 # A volume is being filled for minutes, most often.
 _LOOK_AGAIN_S: Final = 10.0
@@ -206,10 +207,17 @@ def look_anew(hypervisor: Hypervisor, pool: PoolFacts) -> None:
 
 
 def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None) -> None:
-    """Raise Conflict where a domain on the host but `besides` needs this volume, now or at its next start.
+    """Raise Conflict where a domain but `besides` needs this volume, now or at its next start.
 
-    Also where one can't be read: nobody knows what that one needs.
+    Hosts that share its pool are asked, too. Also where a domain can't be read: nobody knows what that one needs.
     """
+    _refuse_if_needed_on(hypervisor, volume, besides)
+    for host in sharing(volume.pool):
+        with borrow(host) as other:
+            _refuse_if_needed_on(other, volume, besides)
+
+
+def _refuse_if_needed_on(hypervisor: Hypervisor, volume: Volume, besides: UUID | None) -> None:
     try:
         domains = hypervisor.read_domains(strict=True)
     except Invalid as error:

@@ -15,12 +15,15 @@ from domains.actions.migrate import migrate
 from domains.models import Domain, DomainState
 from domains.moving import MoveOptions
 from domains.procedures.migrate import Arrive, Migrate
+from hosts.connections import borrow
 from hosts.models import Host
 from operations import journal
 from operations.models import Operation, OperationState
 from operations.procedures import Step, steps_of
 from operations.run import Run
+from storage.actions import delete_volume
 from storage.models import Volume, VolumeKind
+from storage.procedures.volumes import refuse_if_plugged_in
 from tests.conftest import Cast
 from tests.domains import travel
 from tests.domains.travel import Road
@@ -240,6 +243,24 @@ class TestSharedStorage:
         assert done.steps.count() == 4
         assert road.states(domain.uuid) == ["", "running"]
         assert sorted(path.name for path in road.lab.shared.iterdir()) == before
+
+    def test_leaves_the_disk_taken_where_it_came_from(self, road: Road, both: str, cast: Cast) -> None:
+        domain = road.machine("sharer", pool_name=both, start=False)
+        road.lab.hosts[1].virsh("pool-refresh", both)
+        road.look()
+        old = road.volume(domain.uuid)
+        Volume.objects.filter(pk=old.pk).update(team=cast.team)
+
+        done = move(road, domain)
+
+        assert done.state == OperationState.SUCCEEDED, done.error
+        new = road.volume(domain.uuid)
+        assert (new.pool.host, new.team, new.ours) == (road.there, cast.team, True)
+        old = Volume.objects.select_related("pool__host").get(pk=old.pk)
+        with pytest.raises(Conflict, match="sharer"):
+            delete_volume(volume=old, actor=road.actor)
+        with borrow(road.here) as hypervisor, pytest.raises(Conflict, match="sharer"):
+            refuse_if_plugged_in(hypervisor, old)
 
     def test_lets_it_run_there_before_its_memory_has_come(self, road: Road, both: str) -> None:
         domain = road.machine("hasty", pool_name=both, guest=tiny_guest())
