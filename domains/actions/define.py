@@ -133,27 +133,16 @@ def define(
         params={"draft": str(draft.uuid)},
         details={"changes": seen.words[:_MOST_TOLD], "allowed": allowed},
         idempotency_key=idempotency_key,
-        holds=_volumes(domain, draft),
+        takes=_volumes(domain, draft),
     )
     DomainDraft.objects.filter(pk=draft.pk).update(operation=operation, ticked=allowed)
     return operation
 
 
 def _volumes(domain: Domain, draft: DomainDraft) -> list[Volume]:
-    """Those of the disks that the draft brings: nothing else begins with them meanwhile.
-
-    Raises Conflict where something did before.
-    """
+    """Those of the disks that the draft brings."""
     found = [volume_of(domain.host, disk) for disk in new_disks(draft.base.xml, draft.xml)]
     volumes = {volume.pk: volume for volume in found if volume is not None}
-    uuids = [volume.uuid for volume in volumes.values()]
-    needing = (
-        Operation.objects.active().filter(holds__target_kind="volume", holds__target_id__in=uuids).first()
-    )
-    if needing is not None:
-        raise Conflict(
-            f"A disk of it is needed for something else: {needing.title}.", fix="Wait for its end."
-        )
     return list(volumes.values())
 
 

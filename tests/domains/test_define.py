@@ -419,7 +419,7 @@ class TestDisksOfOthers:
         browser.post(self.brought_back(domain, browser), {"password": PASSWORD})
         wanted = ExistingDisk(volume=volume, shareable=False, settings=DiskSettings(bus="virtio"))
 
-        with pytest.raises(Conflict, match="Something else is being done"):
+        with pytest.raises(Conflict, match="Another operation is still at work"):
             attach(domain=other, wanted=wanted, actor=cast.superuser)
 
         assert carry_out(Operation.objects.get().pk).state == OperationState.SUCCEEDED
