@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from inspect import signature
 from typing import Any, Final, get_type_hints
 from uuid import UUID
 
@@ -173,6 +174,9 @@ class _Child:
 
 @cache
 def _kinds(name: str) -> tuple[type, ...]:
-    """The types of a call's arguments."""
-    hints = get_type_hints(CALLS[name][1], {"UUID": UUID})
-    return tuple(kind for argument, kind in hints.items() if argument != "return")
+    """The types of a call's arguments by their places; those that must be named are not sent."""
+    call = CALLS[name][1]
+    hints, parameters = get_type_hints(call, {"UUID": UUID}), signature(call).parameters.values()
+    return tuple(
+        hints[one.name] for one in parameters if one.name in hints and one.kind is not one.KEYWORD_ONLY
+    )
