@@ -93,7 +93,7 @@ def read_snapshots(host: Host, hypervisor: Isolated, record: Record) -> None:
     """Those of machines that have others than we know: libvirt tells of none that comes or goes."""
     with _survived("snapshots"):
         for uuid in record(domains.snapshots.inventory.unread, host, hypervisor.snapshot_outlines()):
-            with suppress(NotFound):
+            with _survived("snapshots of a machine"), suppress(NotFound):
                 record(domains.snapshots.inventory.record, host, uuid, hypervisor.read_snapshots(uuid))
 
 
