@@ -9,7 +9,7 @@ from uuid import UUID
 import audit
 from accounts.models import User
 from accounts.permissions import Verb
-from core.errors import Forbidden, InvalidInput
+from core.errors import Conflict, Forbidden, InvalidInput
 from domains.models import Domain, Selection
 from domains.power import RULES, PowerVerb
 from operations import actions as operations
@@ -26,7 +26,8 @@ def bulk(
     """Ask for `verb` on each of `machines`; each is an operation of its own, and a part of the one returned.
 
     A machine that can't be asked (its state, the right, another operation) is told with its reason at the end, and the
-    others go on. Raises Forbidden where the person may do it to none of them, InvalidInput for none and for too many.
+    others go on. Raises Forbidden where the person may do it to none of them, InvalidInput for none and for too many,
+    Conflict where the key was used for another verb.
     """
     chosen = list(dict.fromkeys(machines))
     if not chosen:
@@ -39,7 +40,13 @@ def bulk(
     def ask() -> Operation:
         return _submit(verb, chosen, actor, idempotency_key)
 
-    return operations.once(actor, idempotency_key, ask, kind=KIND)
+    operation = operations.once(actor, idempotency_key, ask, kind=KIND)
+    # Which machines is not compared: those that a filter leaves are others once the first call has switched them.
+    if operation.params["verb"] != verb.value:
+        raise Conflict(
+            "This key was used before, for something else.", fix="Send the request with a new key."
+        )
+    return operation
 
 
 def _submit(verb: PowerVerb, chosen: list[UUID], actor: User, key: str | None) -> Operation:

@@ -65,6 +65,17 @@ class TestAsking:
         assert first == second
         assert Selection.objects.count() == 1
 
+    def test_a_key_of_another_verb_is_refused(self, cast: Cast, make: Make) -> None:
+        asked = {"machines": [str(key) for key in keys(make(2))]}
+
+        def ask(verb: str) -> int:
+            address, key = f"/api/v1/domains/bulk/{verb}", {"Idempotency-Key": "call"}
+            program = program_of(cast.operator)
+            return program.post(address, asked, content_type="application/json", headers=key).status_code
+
+        assert [ask("start"), ask("force-off"), ask("start")] == [202, 409, 202]
+        assert Operation.objects.get().params["verb"] == "start"
+
     @pytest.mark.parametrize("count", [0, action.MOST + 1])
     def test_none_and_too_many_are_refused(self, cast: Cast, count: int) -> None:
         with pytest.raises(InvalidInput):
