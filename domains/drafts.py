@@ -49,9 +49,9 @@ def in_the_way(domain: Domain, base: str, wanted: str) -> list[Objection]:
 
 def objected(host: Host, base: str, wanted: str) -> list[Objection]:
     """What `hypervisor.xml.policy` says of a definition for this host."""
-    pools = Pool.objects.filter(host=host, gone_at=None).exclude(path="").values_list("path", flat=True)
+    pools = Pool.objects.filter(host=host, gone_at=None).exclude(path="").values_list("name", "path")
     own = [str(settings.STATE_DIR)] if host.transport == Transport.LOCAL else []
-    return objections(base, wanted, pools=list(pools), own=own)
+    return objections(base, wanted, pools=dict(pools), own=own)
 
 
 def editable(draft: DomainDraft) -> str:

@@ -14,7 +14,7 @@ Every absolute path counts, wherever it stands: what libvirt may learn to open i
 import hashlib
 import posixpath
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -52,6 +52,9 @@ _WORDS: Final = frozenset({"title", "description", "name", "cmdline", "partition
 _PATH_ATTRIBUTES: Final = frozenset({"file", "dir", "template", "logFile"})
 _CHARACTER_DEVICES: Final = frozenset({"serial", "parallel", "console", "channel", "smartcard", "redirdev"})
 _ELSEWHERE: Final = frozenset({"tcp", "udp"})
+# What says where a disk's bytes lie, in its <source>.
+_STORES: Final = frozenset({"disk", "backingStore", "mirror", "dataStore"})
+_LABELS: Final = ("label", "baselabel", "imagelabel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,25 +66,35 @@ class Objection:
     final: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    """Of the host: pools' by their names; those of them that hold nothing of its own; and the panel's own."""
+
+    named: Mapping[str, str]
+    pools: Collection[str]
+    own: Collection[str]
+
+
 def objections(
-    base: str, wanted: str, *, pools: Collection[str], own: Collection[str] = ()
+    base: str, wanted: str, *, pools: Mapping[str, str], own: Collection[str] = ()
 ) -> list[Objection]:
     """What `wanted` has and `base`, the definition in force, has not.
 
-    `pools` are the folders of the host's pools; those that hold the host's own files count for nothing. `own` are
-    folders of the panel's on this host, which nobody may touch.
+    `pools` are the folders of the host's pools by their names; those that hold the host's own files count for nothing.
+    `own` are folders of the panel's on this host, which nobody may touch.
     Raises `Invalid` for a document that is none.
     """
-    apart = [pool for pool in pools if not any(_within(place, [pool]) for place in SYSTEM)]
-    before = {found.key for found in _look(document(base), apart, own)}
+    apart = [pool for pool in pools.values() if not any(_within(place, [pool]) for place in SYSTEM)]
+    folders = _Folders(named=pools, pools=apart, own=own)
+    before = {found.key for found in _look(document(base), folders)}
     found: dict[str, Objection] = {}
-    for one in _look(document(wanted), apart, own):
+    for one in _look(document(wanted), folders):
         if one.key not in before and (one.final or one.key not in found):
             found[one.key] = one
     return sorted(found.values(), key=lambda one: (not one.final, one.key))
 
 
-def _look(root: Element, pools: Collection[str], own: Collection[str]) -> Iterator[Objection]:
+def _look(root: Element, folders: _Folders) -> Iterator[Objection]:
     for found in root.iter(etree.Element):
         if _is_metadata(found, root):
             continue
@@ -89,8 +102,10 @@ def _look(root: Element, pools: Collection[str], own: Collection[str]) -> Iterat
         yield from _mixed(found)
         yield from _structure(found)
         yield from _network(found)
+        yield from _elsewhere(found)
+        yield from _volume(found, folders)
         for path in _paths(found):
-            yield from _path(found, path, pools, own)
+            yield from _path(found, path, folders)
 
 
 def _is_metadata(found: Element, root: Element) -> bool:
@@ -122,14 +137,16 @@ def _structure(found: Element) -> Iterator[Objection]:
         case "script" | "downscript" | "bootloader":
             path = found.get("path") or found.text or ""
             yield _never(found, f"<{found.tag}> runs a program on the host.", path)
-        case "seclabel" if found.get("type") != "dynamic" or found.get("relabel") == "no":
-            value = " ".join([*found.attrib.values(), found.findtext("label", "")])
+        case "seclabel" if found.get("type") != "dynamic" or found.get("relabel") == "no" or _labels(found):
+            value = " ".join([*map(str, found.attrib.values()), *_labels(found)])
             yield _never(found, "<seclabel> takes the machine out of its confinement on the host.", value)
         case "hostdev" if found.get("mode") == "capabilities":
             yield _never(found, "Only containers are given devices in this way.", "")
         case "hostdev":
             yield _ask(found, "It is given a device of the host.", _source_of(found))
-        case "disk" if found.get("type") == "nvme":
+        case "interface" if found.get("type") == "hostdev":
+            yield _ask(found, "It is given a network card of the host.", _source_of(found))
+        case "disk" | "backingStore" | "mirror" | "dataStore" if found.get("type") == "nvme":
             yield _ask(found, "It is given a device of the host.", _source_of(found))
         case "disk" if found.get("rawio") == "yes" or found.get("sgio") == "unfiltered":
             yield _ask(found, "It may send any command to the host's drive.", _source_of(found))
@@ -140,13 +157,16 @@ def _structure(found: Element) -> Iterator[Objection]:
             yield _ask(found, "It starts without this medium where the medium is missing.", str(found.attrib))
 
 
+def _labels(found: Element) -> list[str]:
+    return [text for name in _LABELS if (text := found.findtext(name, "").strip())]
+
+
 def _source_of(found: Element) -> str:
     source = found.find("source")
     return "" if source is None else " ".join(str(v) for part in source.iter() for v in part.attrib.values())
 
 
 def _network(found: Element) -> Iterator[Objection]:
-    parent = found.getparent()
     if found.tag in _CHARACTER_DEVICES and found.get("type") in _ELSEWHERE:
         ends = [
             f"{s.get('mode', 'bind')} {s.get('host', '')}:{s.get('service', '')}"
@@ -167,14 +187,35 @@ def _network(found: Element) -> Iterator[Objection]:
         )
     elif found.tag == "interface" and found.get("type") in ("server", "client", "mcast", "udp"):
         yield _ask(found, "Its network card is a port on the host's network.", found.get("type", ""))
-    elif (
-        found.tag == "source"
-        and parent is not None
-        and parent.get("type") == "network"
-        and parent.tag == "disk"
-    ):
+
+
+def _elsewhere(found: Element) -> Iterator[Objection]:
+    """What comes over the network, or lets others in from there."""
+    parent = found.getparent()
+    if parent is None:
+        return
+    if found.tag == "backend" and parent.tag == "rng" and found.get("type") in _ELSEWHERE:
+        yield _ask(found, "Its random numbers come over the network.", _source_of(found))
+    elif found.tag == "portForward":
+        ranges = [str(value) for one in found.iter("range") for value in one.attrib.values()]
+        value = " ".join([*map(str, found.attrib.values()), *ranges])
+        yield _ask(found, "Its network card opens ports of the host.", value)
+    elif found.tag == "source" and parent.tag in _STORES and parent.get("type") == "network":
         value = f"{found.get('protocol', '')} {found.get('name', '')}".strip()
-        yield _ask(found, f"Its disk is read over the network ({value}).", value)
+        yield _ask(found, f"Its disk is read over the network ({value[:200]}).", value)
+
+
+def _volume(found: Element, folders: _Folders) -> Iterator[Objection]:
+    """A disk that names its pool lies where that does."""
+    pool, volume = found.get("pool", ""), found.get("volume", "")
+    if found.tag != "source" or not (pool and volume):
+        return
+    if pool in folders.named:
+        yield from _path(found, f"{folders.named[pool]}/{volume}", folders)
+    else:
+        yield _ask(
+            found, f"Nobody knows where pool {pool[:200]} has its volume {volume[:200]}.", f"{pool} {volume}"
+        )
 
 
 def _is_local(address: str) -> bool:
@@ -189,7 +230,7 @@ def _paths(found: Element) -> Iterator[str]:
     parent = found.getparent()
     names = _PATH_ATTRIBUTES
     if found.tag == "source":
-        names = names | ({"dev", "path"} if parent is not None and parent.tag == "disk" else {"path"})
+        names = names | ({"dev", "path"} if parent is not None and parent.tag in _STORES else {"path"})
     for name, value in found.attrib.items():
         if str(value).startswith("/") or (value and name in names and found.tag != "target"):
             yield str(value)
@@ -198,17 +239,19 @@ def _paths(found: Element) -> Iterator[str]:
         yield text
 
 
-def _path(found: Element, path: str, pools: Collection[str], own: Collection[str]) -> Iterator[Objection]:
+def _path(found: Element, path: str, folders: _Folders) -> Iterator[Objection]:
     clean = re.sub("^/+(var/run/)?", _without_alias, posixpath.normpath(path))
     if not clean.startswith("/"):
         yield _never(found, f"“{path[:200]}” is no absolute path.", path)
     elif found.tag in ("emulator", "binary"):
         if not _PROGRAMS.fullmatch(clean):
             yield _never(found, f"It runs the program {clean[:200]} on the host.", clean)
-    elif _within(clean, own):
+    elif _within(clean, folders.own):
         yield _never(found, "It reaches into the panel's own files.", clean)
     elif (
-        clean in _HARMLESS or _within(clean, (*pools, *_SHIPPED, *_LIBVIRTS)) or clean.startswith("/dev/dri/")
+        clean in _HARMLESS
+        or _within(clean, (*folders.pools, *_SHIPPED, *_LIBVIRTS))
+        or clean.startswith("/dev/dri/")
     ):
         return
     elif _within(clean, SYSTEM) and not _within(clean, _FOR_IMAGES):

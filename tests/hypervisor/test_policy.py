@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
+
 import pytest
 
 from hypervisor.xml.policy import Objection, objections
 
-POOLS = ("/srv/pool", "/var/lib/libvirt/images/")
+POOLS = {"default": "/srv/pool", "images": "/var/lib/libvirt/images/"}
 XML = """\
 <domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>web1</name>
@@ -75,6 +77,8 @@ NEVER = [
     "<hostdev mode='capabilities' type='storage'/>",
     "<disk><source file='/srv/pool/a'><seclabel relabel='no'/></source></disk>",
     "<qemu:device/>",
+    "<disk type='volume'><source pool='images' volume='../../../../etc/shadow'/></disk>",
+    "<disk><source file='/srv/pool/a'/><backingStore type='block'><source dev='sda'/></backingStore></disk>",
     "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/mem'/></backend></tpm>",
 ]
 
@@ -92,6 +96,7 @@ def test_what_nobody_may_allow(device: str) -> None:
         ("<seclabel type='dynamic'", "<seclabel type='none'"),
         ("<seclabel type='dynamic'", "<seclabel type='static'"),
         ("relabel='yes'", "relabel='no'"),
+        ("relabel='yes'/>", "><baselabel>system_u:system_r:unconfined_t:s0</baselabel></seclabel>"),
         ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/bin/passwd"),
         ("<type>hvm</type>", "<type>hvm</type><kernel>/boot/vmlinuz</kernel>"),
         ("<type>hvm</type>", "<type>hvm</type><initrd>/etc/shadow</initrd>"),
@@ -126,6 +131,13 @@ ASKED = [
     "<graphics type='vnc' socket='/opt/vnc.sock'/>",
     "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
     "<rng model='virtio'><backend model='random'>/dev/sda</backend></rng>",
+    "<rng model='virtio'><backend model='egd' type='tcp'><source mode='connect' host='h'/></backend></rng>",
+    "<interface type='hostdev'><source><address type='pci' bus='0x3'/></source></interface>",
+    "<interface type='user'><portForward proto='tcp'><range start='22'/></portForward></interface>",
+    "<disk><source file='/srv/pool/a'/><backingStore type='nvme'><source type='pci'/></backingStore></disk>",
+    "<disk><source file='/srv/pool/a'/>"
+    "<backingStore type='network'><source protocol='nbd' name='x'/></backingStore></disk>",
+    "<disk type='volume'><source pool='elsewhere' volume='x'/></disk>",
 ]
 
 
@@ -134,6 +146,10 @@ def test_what_a_person_must_allow(device: str) -> None:
     found = look(device)
     assert found, device
     assert not [one for one in found if one.final]
+
+
+def test_a_volume_lies_where_its_pool_does() -> None:
+    assert look("<disk type='volume'><source pool='default' volume='x.qcow2'/></disk>") == []
 
 
 def test_what_is_in_force_is_not_objected_to_again() -> None:
@@ -156,6 +172,9 @@ def test_what_nobody_may_allow_is_not_hidden_behind_what_one_may() -> None:
 @pytest.mark.parametrize("pool", ["/", "//", "/etc", "/dev/", "/var", "/var/lib", "/srv/../etc"])
 def test_a_pool_above_the_hosts_own_files_allows_nothing(pool: str) -> None:
     files = ("/etc/shadow", "/dev/mem", "/var/log/syslog", "/var/lib/libvirt/qemu/x")
-    for file in files:
-        wanted = XML.replace("</devices>", f"<disk><source file='{file}'/></disk></devices>")
-        assert objections("<domain/>", wanted, pools=(pool, *POOLS))
+    named = [
+        f"pool='wide' volume='{posixpath.relpath(file, pool)}'" for file in files if file.startswith(pool)
+    ]
+    for source in [*(f"file='{file}'" for file in files), *named]:
+        wanted = XML.replace("</devices>", f"<disk><source {source}/></disk></devices>")
+        assert objections("<domain/>", wanted, pools={**POOLS, "wide": pool})
