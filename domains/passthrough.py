@@ -10,6 +10,8 @@ from domains.models import Domain, DomainDevice
 from hosts.models import HostDevice
 from hypervisor.device_facts import DeviceKind
 from hypervisor.device_specs import DeviceSpec, PciSpec, UsbSpec
+from hypervisor.xml.peripherals import key_for
+from operations.models import Operation
 
 # PCI classes 06…: bridges, the host's own board.
 _BRIDGE: Final = "06"
@@ -54,11 +56,13 @@ def spec(params: dict[str, str]) -> DeviceSpec:
 
 
 def offers(domain: Domain) -> list[Offer]:
-    """Every device of the machine's host. Two queries."""
+    """Every device of the machine's host. Four queries."""
+    # Before who has one: an operation that ends in between has written down what it gave.
+    asked = _asked(domain)
     devices = list(HostDevice.objects.present().filter(host=domain.host))
     keys = {key_of(device) for device in devices}
     held = DomainDevice.objects.filter(key__in=keys, domain__host=domain.host, domain__gone_at=None)
-    holders = {device.key: device.domain for device in held.select_related("domain")}
+    holders = asked | {device.key: device.domain for device in held.select_related("domain")}
     known = {device.address: device for device in devices if device.kind == DeviceKind.PCI}
     alike = Counter(map(key_of, devices))
     return [
@@ -73,6 +77,14 @@ def offers(domain: Domain) -> list[Offer]:
         )
         for device in devices
     ]
+
+
+def _asked(domain: Domain) -> dict[str, Domain]:
+    """Which other machines of the host are being given a device now, by its key."""
+    kind, host = "domain.hostdev.attach", str(domain.host.uuid)
+    active = Operation.objects.active().filter(kind=kind, params__host=host).exclude(target_id=domain.uuid)
+    keys = {operation.target_id: key_for(spec(operation.params["spec"])) for operation in active}
+    return {keys[one.uuid]: one for one in Domain.objects.filter(uuid__in=keys)}
 
 
 def _taken(domain: Domain, holder: Domain | None) -> str:

@@ -24,7 +24,7 @@ from hosts.devices import record_devices
 from hosts.models import Host, HostDevice
 from hypervisor.device_facts import DeviceKind, Presence
 from hypervisor.device_specs import PciSpec, UsbSpec
-from operations.models import OperationLog, OperationState
+from operations.models import Operation, OperationLog, OperationState
 from tests.conftest import Cast, browser_of, program_of
 from tests.domains.hardware import Machine, done
 from tests.lab.host import LabHost
@@ -191,6 +191,22 @@ class TestHostDevices:
         assert self.reason(domain, device) == "holder has it."
         with pytest.raises(Conflict, match="holder has it"):
             attach_host_device(domain=domain, device=device.name, actor=cast.operator)
+
+    def test_one_that_another_machine_is_being_given(self, domain: Domain, cast: Cast) -> None:
+        group = ["0000:09:00.0", "0000:09:00.1"]
+        device = self.device(domain.host, iommu_members=group)
+        twin = self.device(domain.host, address=group[1], iommu_members=group)
+        other = Domain.objects.create(host=domain.host, name="faster", state=DomainState.OFF)
+        assert self.reason(domain, device) == ""
+        asked = attach_host_device(domain=other, device=device.name, actor=cast.operator)
+
+        assert self.reason(other, device) == "", "it is not in its own way"
+        assert "faster has it" in self.reason(domain, device)
+        assert "which faster has" in self.reason(domain, twin)
+        with pytest.raises(Conflict, match="faster has it"):
+            attach_host_device(domain=domain, device=device.name, actor=cast.operator)
+        Operation.objects.filter(pk=asked.pk).update(state=OperationState.FAILED)
+        assert self.reason(domain, device) == ""
 
     def test_one_that_was_unplugged_meanwhile(self, domain: Domain, machine: Machine, cast: Cast) -> None:
         usb = self.device(domain.host, kind="usb", address="1.2", vendor_id="046d", product_id="c52b")
