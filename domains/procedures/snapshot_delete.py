@@ -9,6 +9,7 @@ from typing import Any, Final
 from domains.lifecycle import RULES
 from domains.procedures.snapshot_files import (
     DropFiles,
+    host_awaited,
     look_at,
     merge_all,
     move_records,
@@ -69,7 +70,7 @@ class MergeFiles(Step):
 
     def do(self, run: Run) -> None:
         """Merge; raises Later while it goes on."""
-        with domain_on_host(run.params) as (hypervisor, uuid):
+        with host_awaited(run), domain_on_host(run.params) as (hypervisor, uuid):
             merge_all(run, hypervisor, uuid, planned(run.params))
 
 
@@ -83,7 +84,7 @@ class ForgetRecords(Step):
         """First the others: without them being told, a crash here would leave them with files that go."""
         params = run.params
         moved = {old: (new, kind) for old, (new, kind) in params["moved"].items()}
-        with domain_on_host(params) as (hypervisor, uuid):
+        with host_awaited(run), domain_on_host(params) as (hypervisor, uuid):
             move_records(hypervisor, uuid, moved, names=set(params["names"]))
             if hypervisor.snapshot_exists(uuid, params["name"]):
                 with suppress(NotFound):

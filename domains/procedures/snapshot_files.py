@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import F
+from django.utils import timezone
 
 from core.errors import Conflict
 from core.units import human_bytes
@@ -32,6 +35,27 @@ _LOOK_EVERY_S: Final = 0.2
 # What is merged within this time keeps its worker; the rest is looked at again later, however long it takes.
 _PATIENCE_S: Final = 3.0
 _LOOK_AGAIN_S: Final = 3.0
+_LOOK_FOR_HOST_S: Final = 30.0
+_HOST_AWAITED: Final = timedelta(days=1)
+
+
+@contextmanager
+def host_awaited(run: Run) -> Iterator[None]:
+    """Raise Later where the host is lost: what is half merged, and a machine begun for it, must not be left behind.
+
+    For ever would keep a dead host from being removed: a day after it was asked for, the failure stands.
+    """
+    try:
+        yield
+    except Unreachable as error:
+        if timezone.now() - run.operation.created_at > _HOST_AWAITED:
+            if run.params.get("begun_for_merge"):
+                run.log(
+                    "It was switched on, without its CPUs, for its files to be merged, and may be so still."
+                )
+            raise
+        words = f"{error.message} It goes on when the host is back."
+        raise Later(after_s=_LOOK_FOR_HOST_S, message=words) from error
 
 
 def look_at(hypervisor: Hypervisor, host: Host, uuid: UUID) -> None:
@@ -157,7 +181,7 @@ class DropFiles(Step):
     def do(self, run: Run) -> None:
         """What is gone already counts as done; files outside of known pools stay, and are told."""
         host, uuid = host_of(run.params), UUID(run.params["domain"])
-        with borrow(host) as hypervisor:
+        with host_awaited(run), borrow(host) as hypervisor:
             for path in run.params["dropped"]:
                 _drop(run, hypervisor, host, path)
             look_at(hypervisor, host, uuid)

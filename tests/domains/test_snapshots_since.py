@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,10 +16,15 @@ from domains.actions import disks
 from domains.actions import snapshots as actions
 from domains.disk_wishes import ExistingDisk
 from domains.models import Domain, DomainState, Snapshot
+from domains.procedures.snapshot_files import host_awaited
 from hosts.connections import borrow
 from hosts.models import Host
+from hypervisor.driver import Hypervisor
+from hypervisor.errors import Unreachable
 from hypervisor.specs import BackingSpec, ImageFormat, VolumeSpec
+from operations.engine import ATTEMPTS
 from operations.models import Operation, OperationState, OperationStep, StepState
+from operations.run import Run
 from storage.models import Volume
 from tests.conftest import Cast
 from tests.domains.snapshots import MIB, Bench
@@ -212,3 +218,35 @@ class TestAPanelThatDied:
 
         assert "has run since" in ended(operation, OperationState.FAILED).error
         assert bench.reads(domain, 9)
+
+
+class TestAHostThatIsLost:
+    """While files are merged there is no way back, and a machine that was off is on."""
+
+    def test_is_awaited(self, bench: Bench, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+        domain = bench.machine(uefi=True)
+        one = taken(bench, domain, cast)
+        operation = actions.delete(snapshot=one, children=False, actor=cast.operator)
+        with monkeypatch.context() as broken:
+            broken.setattr(Hypervisor, "begin_merge", lost)
+            for _ in range(2 * ATTEMPTS):
+                operation = ended(operation, OperationState.QUEUED)
+                assert "goes on when the host is back" in operation.message
+                Operation.objects.update(not_before=None)
+        assert bench.lab.virsh("domstate", "shot").strip() == "paused"
+
+        ended(operation, OperationState.SUCCEEDED)
+        assert bench.lab.virsh("domstate", "shot").strip() == "shut off"
+        assert len(bench.files()) == 1
+
+    def test_but_not_for_ever(self, bench: Bench, cast: Cast) -> None:
+        domain = bench.machine()
+        operation = actions.take(domain=domain, label="one", actor=cast.operator)
+        operation.created_at -= timedelta(days=2)
+
+        with pytest.raises(Unreachable), host_awaited(Run(operation)):
+            lost()
+
+
+def lost(*_: Any, **__: Any) -> None:
+    raise Unreachable("The line broke.")
