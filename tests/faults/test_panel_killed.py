@@ -26,8 +26,9 @@ LATER_S = 120.0
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[tuple[Panel, LabHost]]:
-    with LabHost(tmp_path / "lab") as lab, Panel(tmp_path / "state", libvirt_socket=lab.socket) as panel:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Panel, LabHost]]:
+    root = tmp_path_factory.mktemp("killed")
+    with LabHost(root / "lab") as lab, Panel(root / "state", libvirt_socket=lab.socket) as panel:
         yield panel, lab
 
 

@@ -68,6 +68,8 @@ class BringBack(OnTwin):
     """A draining has shut the machine down."""
 
     kind = "host.bring-back"
+    # A machine that was started meanwhile stays on, and is told as left behind.
+    can_be_cancelled = False
 
     def prepare(self, ground: Ground) -> Domain:
         domain = super().prepare(ground)
