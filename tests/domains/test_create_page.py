@@ -169,7 +169,7 @@ class TestDelete:
         assert "iso i" not in page
 
     def test_wants_the_name_typed(self, operator: Client, domain: Domain) -> None:
-        answer = operator.post(f"/machines/{domain.uuid}/delete/", {"name": "web"})
+        answer = operator.post(f"/machines/{domain.uuid}/delete/", {"name": "web", "how": "at-once"})
 
         assert answer.status_code == 422
         assert not Operation.objects.exists()

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from core.units import GIB, MIB
-from domains.models import Domain, DomainDisk, DomainState, Trashed, TrashedDisk
+from domains.models import Domain, DomainDisk, DomainFile, DomainState, Trashed, TrashedDisk
 from hosts.models import Host, HostState
 from operations.models import Operation
 from storage.models import Pool, Volume, VolumeKind
@@ -45,6 +45,7 @@ def domain(cast: Cast, host: Host) -> Domain:
         pending=[["cache", "writeback"]],
     )
     DomainDisk.objects.create(domain=machine, target="sda", bus="sata", device="cdrom", readonly=True)
+    DomainFile.objects.create(domain=machine, path="/pool/a.qcow2")
     return machine
 
 
