@@ -110,7 +110,7 @@ class TestPoison:
 
         (parked,) = crew.wait(poison, within_s=400)
         assert parked.state == OperationState.FAILED
-        assert "died" in parked.error
+        assert "broke off" in parked.error
         assert bad.effects() == [], "what it had done was taken back"
 
 

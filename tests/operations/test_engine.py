@@ -204,7 +204,7 @@ class TestPoison:
     def test_one_that_kills_its_workers_is_parked(self, toy: Toy) -> None:
         operation = carry_on(toy.ask(trouble={"do 1": "died"}))
         assert operation.state == OperationState.FAILED
-        assert "died" in operation.error
+        assert "broke off" in operation.error
         assert toy.effects() == []
 
     def test_even_where_taking_back_kills_them(self, toy: Toy) -> None:
