@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from domains.disk_wishes import ExistingDisk
 from domains.models import Domain, DomainState, TrashedDisk
 from domains.usage import machines_with
 from hosts.connections import borrow
+from hypervisor.specs import ImageFormat
 from operations.models import OperationState
 from storage import actions
 from storage.inventory import record_volumes
@@ -23,6 +25,7 @@ from storage.models import Pool, Volume
 from storage.procedures.volumes import refuse_if_plugged_in
 from tests.conftest import Cast
 from tests.domains.disks import clear, done
+from tests.eventually import eventually
 from tests.faults.cases.base import Ground
 from tests.lab.host import LabHost
 from tests.stage import adopt, carry_out, read
@@ -178,3 +181,19 @@ def test_a_volume_whose_pool_virsh_took_away_is_not_called_deleted(ground: Groun
     assert (ended.state, "no pool second" in ended.error) == (OperationState.FAILED, True)
     assert (pool / "data").exists()
     assert Volume.objects.get(name="data").gone_at is None
+
+
+def test_waits_while_nobody_can_look_into_the_pool(ground: Ground) -> None:
+    kept, source = ground.volume(), ground.volume(size_mib=1024, format=ImageFormat.RAW)
+    operation = actions.delete_volume(volume=kept, actor=ground.actor)
+    words = ("vol-clone", "--pool", "default", source.name, "copy.img")
+    copying = threading.Thread(target=ground.lab.virsh, args=words)
+    copying.start()
+    eventually((ground.lab.pool_path / "copy.img").exists, within_s=10)
+
+    waiting = carry_out(operation.pk)
+
+    copying.join(120)
+    assert waiting.state == OperationState.QUEUED, waiting.error
+    assert "can be looked at" in waiting.message
+    assert (ground.lab.pool_path / kept.name).exists()
