@@ -45,7 +45,9 @@ def test_the_form_makes_one_copy_however_often_it_is_sent(operator: Client, mach
     made = Domain.objects.get(name="web2")
     assert first["Location"] == second["Location"] == f"/machines/{made.uuid}/"
     operation = Operation.objects.get(kind="domain.clone")
-    assert Hold.objects.get(operation=operation).target_id == machine.uuid
+    copy = Volume.objects.get(label="web2 disk vda")
+    held = Hold.objects.filter(operation=operation).values_list("target_id", flat=True)
+    assert set(held) == {machine.uuid, copy.uuid}
     assert operation.params["macs"].keys() == {"52:54:00:00:00:01"}
     # The disk of the copy is promised, under a name of the panel's own.
     assert Volume.objects.get(label="web2 disk vda").name.endswith(".qcow2")
