@@ -26,7 +26,8 @@ from tests.faults.harness import Crew
 from tests.lab.host import LabHost
 from tests.stage import adopt
 
-MOMENTS = ("before running", "after running", "before done", "after done")
+# Where one step is journalled as done, the next one is not begun: that is one boundary.
+FIRST, *MOMENTS = ("before running", "after running", "before done", "after done")
 # Where the worker died while a step without a trace was under way, nobody can tell whether it happened.
 UNKNOWABLE = ("after running", "before done")
 # So many die at once, and come back at once on the same few cores.
@@ -70,11 +71,11 @@ def doomed(crew: Crew, ground: Ground, case: Case, *fates: str) -> tuple[Any, Op
 
 def trials(crew: Crew, ground: Ground, case: Case) -> Iterator[Trial]:
     """One for each boundary at which its worker may die, on its way forth and on its way back."""
-    thing, operation = doomed(crew, ground, case, f"0:{MOMENTS[0]}")
+    thing, operation = doomed(crew, ground, case, f"0:{FIRST}")
     plan = steps(case, operation)
     yield Trial(case, thing, operation, OperationState.SUCCEEDED)
     for position, step in enumerate(plan):
-        for moment in MOMENTS[1:] if position == 0 else MOMENTS:
+        for moment in MOMENTS:
             unknowable = step.at_most_once and moment in UNKNOWABLE
             end = OperationState.FAILED if unknowable else OperationState.SUCCEEDED
             yield Trial(case, *doomed(crew, ground, case, f"{position}:{moment}"), end)
