@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from accounts.models import User
 from accounts.scoping import allowed
 from core.errors import Conflict, Forbidden
-from operations import afterwards, journal, queue, targets
+from operations import journal, queue, targets
 from operations.failures import Failure, explain
 from operations.heartbeat import Heartbeat
 from operations.models import Operation, OperationState, OperationStep, StepState
@@ -43,7 +43,7 @@ def execute(operation_id: UUID) -> None:
         try:
             operation = journal.claim(operation_id)
             if operation is not None:
-                with afterwards.collected(), Heartbeat(operation):
+                with Heartbeat(operation):
                     _execute(operation)
                 if operation.long:
                     _make_room()

@@ -13,7 +13,6 @@ from domains.models import Domain
 from hosts.connections import Hypervisor, borrow
 from hosts.models import Host
 from hypervisor.errors import NotFound
-from operations import afterwards
 
 
 def host_of(params: dict[str, Any]) -> Host:
@@ -46,13 +45,11 @@ def domain_on_host(params: dict[str, Any]) -> Iterator[tuple[Hypervisor, UUID]]:
 def refresh(params: dict[str, Any]) -> Domain:
     """Read the machine now, so that the operation's end and the page agree without waiting for the event.
 
-    A definition that is new is kept as a version right after the end of the operation that made it; by the watcher,
-    should the worker die before.
+    A definition that is new is kept as a version, while the operation that made it is at work.
     """
     host, uuid = host_of(params), UUID(params["domain"])
     with borrow(host) as hypervisor:
         domain = inventory.record_domain(host, hypervisor.read_domain(uuid))
         if domain.xml_sha != domain.kept_sha:
-            document = hypervisor.read_definition(uuid)
-            afterwards.do(lambda: versions.keep(host, {uuid: document}))
+            versions.keep(host, {uuid: hypervisor.read_definition(uuid)})
     return domain
