@@ -24,7 +24,7 @@ def listed(page: Page, stage: tuple[Panel, LabHost]) -> Iterator[Page]:
         )
         lab.virsh("define", str(document))
     page.goto(f"{panel.url}/machines/?q=pick")
-    expect(page.locator("[data-pick]")).to_have_count(3)
+    expect(page.locator("[data-pick]")).to_have_count(3, timeout=30_000)
     yield page
     for name in NAMES:
         if name in lab.virsh("list", "--name").split():

