@@ -21,7 +21,7 @@ from tests.lab.installer import MEMORY_MIB, installer_iso
 from tests.lab.panel import Panel
 
 # Emulated, the installer takes 40 s to its first question; many times that where other tests run beside it.
-BOOT_S = 400
+BOOT_S = 600
 INSTALLER_SCREEN = (1280, 800)
 INSTALLER_BANNER_PX = 130
 Pixels = NDArray[np.int16]
