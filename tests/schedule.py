@@ -15,7 +15,9 @@ from xdist.scheduler import LoadScopeScheduling
 # Files, and folders with a slash at their end: the longest first; all others come after them.
 LONG = (
     "tests/e2e/test_install.py",
-    "tests/faults/",
+    "tests/faults/test_migrate.py",
+    "tests/faults/test_operations.py",
+    "tests/faults/test_create.py",
     "tests/e2e/",
     "tests/watcher/",
     "tests/launcher/test_up_and_down.py",
@@ -27,6 +29,8 @@ LONG = (
     "tests/domains/test_create.py",
     "tests/hypervisor/",
     "tests/storage/test_uploads.py",
+    # They keep all processors busy, beside which what has to be in time would not be.
+    "tests/faults/",
 )
 ALONE = ("tests/faults/", "tests/watcher/")
 
