@@ -23,8 +23,12 @@ def listed(page: Page, stage: tuple[Panel, LabHost]) -> Iterator[Page]:
             f"<domain type='qemu'><name>{name}</name><memory>32768</memory><os><type>hvm</type></os></domain>"
         )
         lab.virsh("define", str(document))
-    page.goto(f"{panel.url}/machines/?q=pick")
-    expect(page.locator("[data-pick]")).to_have_count(3, timeout=30_000)
+    for _ in range(30):
+        page.goto(f"{panel.url}/machines/?q=pick")
+        if page.locator("[data-pick]").count() == len(NAMES):
+            break
+        page.wait_for_timeout(1000)
+    expect(page.locator("[data-pick]")).to_have_count(len(NAMES))
     yield page
     for name in NAMES:
         if name in lab.virsh("list", "--name").split():
