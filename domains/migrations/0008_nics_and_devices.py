@@ -11,16 +11,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
-            model_name="domain",
-            name="cleared",
-            field=models.JSONField(blank=True, default=list),
-        ),
-        migrations.AddField(
-            model_name="domain",
-            name="template",
-            field=models.BooleanField(default=False),
-        ),
-        migrations.AddField(
             model_name="domainnic",
             name="inbound_kib_s",
             field=models.PositiveIntegerField(default=0),
