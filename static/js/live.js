@@ -11,7 +11,10 @@ const PING_MS = 25_000;
 const SILENCE_MS = 60_000;
 const FRAGMENT_AGE_MS = 5_000; // a fragment that htmx has just swapped in was drawn within this time, surely
 
+const GAP_MS = 2_000; // between two times of asking for the same piece, where it does not say `data-live-gap`
+
 const waiting = new Map(); // element → html that waits for an open menu or a field in use
+const resting = new Map(); // topic whose piece was asked for a moment ago → whether it changed again since
 let socket;
 let watched = null; // the topics that the server was told of on this socket
 let attempts = 0;
@@ -77,14 +80,34 @@ function receive(message) {
   if (message.stale) return reread();
   if (message.gone) return pieces(message.gone).forEach((piece) => piece.classList.add("live-gone"));
   if (!message.topic) return undefined;
-  for (const piece of pieces(message.topic)) {
-    if (message.html) replace(piece, message.html);
-    else refresh(piece);
-  }
+  if (message.html) pieces(message.topic).forEach((piece) => replace(piece, message.html));
+  else refresh(message.topic);
+  return undefined;
 }
 
-function refresh(piece) {
-  piece.dispatchEvent(new CustomEvent("live-refresh", { bubbles: false }));
+// Pieces that ask for themselves do so at once, then not for a while; what changes meanwhile is asked for at its end.
+// (htmx's own throttle drops the last one, and its timers die with the element that an answer replaces.)
+function refresh(topic) {
+  if (resting.has(topic)) {
+    resting.set(topic, true);
+    return;
+  }
+  const found = [...pieces(topic)];
+  if (!found.length) return;
+  resting.set(topic, false);
+  setTimeout(() => rested(topic), Number(found[0].dataset.liveGap ?? GAP_MS));
+  found.forEach((piece) => piece.dispatchEvent(new CustomEvent("live-refresh", { bubbles: false })));
+}
+
+function rested(topic) {
+  const underWay = [...pieces(topic)].some((piece) => piece.matches(".htmx-request"));
+  if (underWay) {
+    setTimeout(() => rested(topic), GAP_MS);
+    return;
+  }
+  const again = resting.get(topic);
+  resting.delete(topic);
+  if (again) refresh(topic);
 }
 
 // A menu that is open, a field in use or a form half filled is not pulled away from under the person's hands.
@@ -148,7 +171,7 @@ function applyWaiting() {
 
 // After a long silence the page itself is asked for again; pieces it still has are renewed one by one.
 async function reread() {
-  for (const piece of document.querySelectorAll("[data-live]")) refresh(piece);
+  for (const piece of document.querySelectorAll("[data-live]")) refresh(piece.dataset.live);
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
   if (!answer?.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");

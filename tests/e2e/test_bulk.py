@@ -15,20 +15,16 @@ NAMES = ("pick1", "pick2", "pick3")
 
 @pytest.fixture
 def listed(page: Page, stage: tuple[Panel, LabHost]) -> Iterator[Page]:
-    """The list with three machines of its own, all off."""
+    """The list, into which three machines of its own came while it was open, all off."""
     panel, lab = stage
+    page.goto(f"{panel.url}/machines/?q=pick")
     for name in NAMES:
         document = lab.root / f"{name}.xml"
         document.write_text(
             f"<domain type='qemu'><name>{name}</name><memory>32768</memory><os><type>hvm</type></os></domain>"
         )
         lab.virsh("define", str(document))
-    for _ in range(30):
-        page.goto(f"{panel.url}/machines/?q=pick")
-        if page.locator("[data-pick]").count() == len(NAMES):
-            break
-        page.wait_for_timeout(1000)
-    expect(page.locator("[data-pick]")).to_have_count(len(NAMES))
+    expect(page.locator("[data-pick]")).to_have_count(len(NAMES), timeout=30_000)
     yield page
     for name in NAMES:
         if name in lab.virsh("list", "--name").split():
