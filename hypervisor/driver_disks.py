@@ -5,10 +5,9 @@ from uuid import UUID
 
 import libvirt
 
-from hypervisor.driver_definition import DefinitionCalls
+from hypervisor.driver_definition import DefinitionCalls, DomainDocument
 from hypervisor.driver_domains import DEFINITION
 from hypervisor.errors import AlreadyExists, Invalid
-from hypervisor.facts import DiskFacts
 from hypervisor.limits import IoLimits
 from hypervisor.specs import CdromSpec, DiskBus, DiskChange, DiskSpec
 from hypervisor.translation import translate
@@ -39,18 +38,20 @@ class DiskCalls(DefinitionCalls):
 
         Raises `AlreadyExists` where the target is another disk's.
         """
-        seen = self._disk(uuid, spec.target)
-        if seen is not None and seen.path != (spec.path or ""):
-            raise AlreadyExists(f"The domain has another disk {spec.target}.")
+        found = self.read_document(uuid)
+        for xml in filter(None, (found.live_xml, found.xml)):
+            if disks.path_of(xml, spec.target) not in (None, spec.path or ""):
+                raise AlreadyExists(f"The domain has another disk {spec.target}.")
         if spec.bus is DiskBus.SCSI:
-            self._plug_scsi_controller(uuid)
-        self.plug_documents(
-            uuid, spec.target, DiskDocuments(now=disks.device(spec), later=disks.device(spec))
-        )
+            self._plug_scsi_controller(uuid, found)
+        device = disks.device(spec)
+        self._plug(uuid, spec.target, DiskDocuments(now=device, later=device), found)
 
     def plug_documents(self, uuid: UUID, target: str, wanted: DiskDocuments) -> None:
         """Bring the disk back to where it was, as far as it is not there: what runs no more is not asked for it."""
-        found = self.read_document(uuid)
+        self._plug(uuid, target, wanted, self.read_document(uuid))
+
+    def _plug(self, uuid: UUID, target: str, wanted: DiskDocuments, found: DomainDocument) -> None:
         running = found.live_xml is not None
         now = running and wanted.now is not None and disks.find(found.live_xml or "", target) is None
         later = wanted.later is not None and disks.find(found.xml, target) is None
@@ -124,11 +125,7 @@ class DiskCalls(DefinitionCalls):
         device = edit.media_device(domain.XMLDesc(DEFINITION), target=target, path=path)
         domain.updateDeviceFlags(device, flags)
 
-    def _disk(self, uuid: UUID, target: str) -> DiskFacts | None:
-        return next((disk for disk in self.read_domain(uuid).disks if disk.target == target), None)
-
-    def _plug_scsi_controller(self, uuid: UUID) -> None:
-        found = self.read_document(uuid)
+    def _plug_scsi_controller(self, uuid: UUID, found: DomainDocument) -> None:
         later = not disks.has_scsi_controller(found.xml)
         now = found.live_xml is not None and not disks.has_scsi_controller(found.live_xml)
         if now or later:

@@ -37,6 +37,12 @@ def find(xml: str, target: str) -> str | None:
     return None if found is None else serialize(found)
 
 
+def path_of(xml: str, target: str) -> str | None:
+    """The file or device it is; blank for an empty drive, None where the machine has no such target."""
+    found = _find(document(xml), target)
+    return None if found is None else _path(found)
+
+
 def device(spec: DiskSpec | CdromSpec) -> str:
     """The device alone, to be plugged in."""
     return serialize(build.disk(spec) if isinstance(spec, DiskSpec) else build.cdrom(spec))
@@ -110,7 +116,7 @@ def _facts(disk: Element, present: Presence) -> DiskFacts:
         target=attribute(target, "dev"),
         bus=attribute(target, "bus"),
         device=disk.get("device", "disk")[:TEXT_LIMIT],
-        path=attribute(source, "file") or attribute(source, "dev"),
+        path=_path(disk),
         pool=attribute(source, "pool"),
         volume=attribute(source, "volume"),
         format=attribute(driver, "type"),
@@ -157,6 +163,11 @@ def _limits(disk: Element) -> IoLimits:
     return IoLimits(
         read_bytes_s=read_bytes_s, write_bytes_s=write_bytes_s, read_iops=read_iops, write_iops=write_iops
     )
+
+
+def _path(disk: Element) -> str:
+    source = disk.find("source")
+    return attribute(source, "file") or attribute(source, "dev")
 
 
 def _find(root: Element, target: str) -> Element | None:
