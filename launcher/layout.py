@@ -72,9 +72,13 @@ class Layout:
                 folder.chmod(0o700)
 
     def environment(self) -> dict[str, str]:
-        """What every part finds in its environment: the caller's own, and this panel's settings."""
+        """What every part finds in its environment: the caller's own, and this panel's settings.
+
+        Python keeps what it compiled, whatever the caller set: each part would compile the whole site at each start.
+        """
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
-            **os.environ,
+            **inherited,
             "PANEL_STATE_DIR": str(self.state),
             "PANEL_PORT": str(self.port),
             "PANEL_HOSTNAMES": ",".join(self.hostnames),

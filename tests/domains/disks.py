@@ -65,20 +65,8 @@ def booted(
         eventually(lambda: log.exists() and until in log.read_text(errors="replace"), within_s=120)
         yield domain.uuid
     finally:
-        clear(ground)
+        ground.lab.clear()
         log.unlink(missing_ok=True)
-
-
-def clear(ground: Ground) -> None:
-    """Leave the host as empty as it was."""
-    running = ground.lab.virsh("list", "--uuid").split()
-    for uuid in ground.lab.virsh("list", "--all", "--uuid").split():
-        if uuid in running:
-            ground.lab.virsh("destroy", uuid)
-        ground.lab.virsh("undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata")
-    for path in ground.lab.pool_path.iterdir():
-        path.unlink()
-    ground.lab.virsh("pool-refresh", "default")
 
 
 def done(operation: Operation) -> Operation:

@@ -125,13 +125,3 @@ class Bench:
         self.lab.virsh("pool-undefine", "small")
         self.lab.exec("umount", str(folder))
         folder.rmdir()
-
-    def clear(self) -> None:
-        """Leave the host as it was found."""
-        for uuid in self.lab.virsh("list", "--all", "--uuid").split():
-            if "shut off" not in self.lab.virsh("domstate", uuid):
-                self.lab.virsh("destroy", uuid)
-            self.lab.virsh("undefine", uuid, "--nvram", "--snapshots-metadata", "--managed-save")
-        for path in self.lab.pool_path.iterdir():
-            path.unlink()
-        self.lab.virsh("pool-refresh", "default")

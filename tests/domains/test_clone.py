@@ -44,13 +44,7 @@ def finished(operation: Operation) -> Operation:
 def tidy(lab_host: LabHost) -> Iterator[None]:
     """Each test leaves the host as it found it."""
     yield
-    for name in lab_host.virsh("list", "--all", "--name").split():
-        if "shut off" not in lab_host.virsh("domstate", name):
-            lab_host.virsh("destroy", name)
-        lab_host.virsh("undefine", name, "--nvram")
-    for path in lab_host.pool_path.iterdir():
-        path.unlink()
-    lab_host.virsh("pool-refresh", "default")
+    lab_host.clear()
 
 
 @pytest.fixture

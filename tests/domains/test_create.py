@@ -29,13 +29,7 @@ Ask = Callable[..., NewDomain]
 def tidy(lab_host: LabHost) -> Iterator[None]:
     """Each test leaves the host as it found it."""
     yield
-    for name in lab_host.virsh("list", "--all", "--name").split():
-        if "running" in lab_host.virsh("domstate", name) or "paused" in lab_host.virsh("domstate", name):
-            lab_host.virsh("destroy", name)
-        lab_host.virsh("undefine", name, "--nvram")
-    for name in volumes_of(lab_host):
-        (lab_host.pool_path / name).unlink()
-    lab_host.virsh("pool-refresh", "default")
+    lab_host.clear()
 
 
 def define_by_hand(lab: LabHost, name: str) -> None:

@@ -21,7 +21,7 @@ from operations.models import OperationState, StepState
 from operations.run import Run
 from storage.models import Volume
 from tests.conftest import Cast
-from tests.domains.disks import clear, done, element, failed, targets
+from tests.domains.disks import done, element, failed, targets
 from tests.faults.cases.base import Ground
 from tests.lab.host import LabHost
 from tests.stage import adopt, carry_out
@@ -31,7 +31,7 @@ from tests.stage import adopt, carry_out
 def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
     ground = Ground(lab_host, adopt(lab_host), cast.operator)
     yield ground
-    clear(ground)
+    ground.lab.clear()
 
 
 def new_disk(ground: Ground, **changes: Any) -> NewDisk:

@@ -19,7 +19,7 @@ from operations.procedures import steps_of
 from operations.run import Run
 from storage.models import Volume
 from tests.conftest import Cast
-from tests.domains.disks import booted, clear, done, element, failed, targets
+from tests.domains.disks import booted, done, element, failed, targets
 from tests.domains.test_disks import new_disk
 from tests.faults.cases.base import Ground
 from tests.lab.host import LabHost
@@ -30,7 +30,7 @@ from tests.stage import adopt, carry_out
 def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
     ground = Ground(lab_host, adopt(lab_host), cast.operator)
     yield ground
-    clear(ground)
+    ground.lab.clear()
 
 
 class TestRunning:

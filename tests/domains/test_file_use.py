@@ -24,7 +24,7 @@ from storage.inventory import record_volumes
 from storage.models import Pool, Volume
 from storage.procedures.volumes import refuse_if_plugged_in
 from tests.conftest import Cast
-from tests.domains.disks import clear, done
+from tests.domains.disks import done
 from tests.eventually import eventually
 from tests.faults.cases.base import Ground
 from tests.lab.host import LabHost
@@ -35,7 +35,7 @@ from tests.stage import adopt, carry_out, read
 def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
     ground = Ground(lab_host, adopt(lab_host), cast.operator)
     yield ground
-    clear(ground)
+    ground.lab.clear()
 
 
 def define(ground: Ground, domain: Domain, change: Any) -> None:

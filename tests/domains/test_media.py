@@ -18,7 +18,6 @@ from storage.models import Volume, VolumeKind
 from tests.conftest import Cast
 from tests.domains.disks import (
     booted,
-    clear,
     done,
     element,
     failed,
@@ -37,7 +36,7 @@ from tests.stage import adopt, carry_out
 def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
     ground = Ground(lab_host, adopt(lab_host), cast.operator)
     yield ground
-    clear(ground)
+    ground.lab.clear()
 
 
 def file_in_pool(ground: Ground, name: str, content: bytes) -> Volume:

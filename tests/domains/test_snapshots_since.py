@@ -36,7 +36,7 @@ from tests.stage import carry_out
 def bench(real_host: Host, lab_host: LabHost) -> Iterator[Bench]:
     bench = Bench(lab_host, real_host)
     yield bench
-    bench.clear()
+    bench.lab.clear()
 
 
 def ended(operation: Operation, state: OperationState) -> Operation:

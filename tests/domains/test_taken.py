@@ -26,7 +26,7 @@ from operations.run import Run
 from storage.actions import delete_volume, export
 from storage.models import Volume, VolumeKind
 from tests.conftest import Cast
-from tests.domains.disks import clear, done
+from tests.domains.disks import done
 from tests.faults.cases.base import Ground
 from tests.lab.host import LabHost
 from tests.stage import adopt, carry_out
@@ -36,7 +36,7 @@ from tests.stage import adopt, carry_out
 def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
     ground = Ground(lab_host, adopt(lab_host), cast.operator)
     yield ground
-    clear(ground)
+    ground.lab.clear()
 
 
 def copy_of(domain: Domain) -> Clone:

@@ -25,13 +25,7 @@ from tests.stage import adopt, carry_out
 @pytest.fixture
 def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
     yield Ground(lab_host, adopt(lab_host), cast.operator)
-    for uuid in lab_host.virsh("list", "--all", "--uuid").split():
-        if uuid in lab_host.virsh("list", "--uuid").split():
-            lab_host.virsh("destroy", uuid)
-        lab_host.virsh("undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata")
-    for path in lab_host.pool_path.iterdir():
-        path.unlink()
-    lab_host.virsh("pool-refresh", "default")
+    lab_host.clear()
 
 
 class TestPages:

@@ -34,19 +34,18 @@ CREW = "crew"
 
 
 class Crew:
-    """One worker with a few children, and one beat. A context manager; `folder` keeps logs and fates."""
+    """One worker and one beat, as the supervisor starts them. A context manager; `folder` keeps logs and fates."""
 
-    def __init__(self, folder: Path, *, children: int = 4) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.fates = folder / "fates"
-        self._children = children
         self._worker: subprocess.Popen[bytes] | None = None
         self._beat: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.fates.mkdir(exist_ok=True)
         self.start_worker()
-        self._beat = self._start("beat", f"--schedule={self.folder}/beat", "--pidfile=")
+        self._beat = self._start("beat", "kvmpanel.schedule", f"{self.folder}/beat")
         return self
 
     def __exit__(
@@ -61,8 +60,7 @@ class Crew:
 
     def start_worker(self) -> None:
         """Start it as the supervisor would."""
-        alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-        self._worker = self._start("worker", f"--concurrency={self._children}", *alone)
+        self._worker = self._start("worker", "tests.faults.worker")
 
     def kill_worker(self) -> None:
         """SIGKILL the worker and all its children at once."""
@@ -111,8 +109,8 @@ class Crew:
         """What the worker or the beat has written."""
         return (self.folder / f"{part}.log").read_text()
 
-    def _start(self, part: str, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "celery", "--quiet", "-A", "tests.faults.worker", part, *options]
+    def _start(self, part: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", module, *arguments]
         given = {
             "DATABASE_URL": _database_url(),
             "PANEL_TEST_FATES": str(self.fates),

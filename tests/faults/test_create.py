@@ -29,12 +29,7 @@ BACKWARD = [f"{step}:{moment} undone" for step in range(4) for moment in ("befor
 def bare_host(transactional_db: None, lab_host: LabHost) -> Iterator[Host]:
     """A real host, as empty after the test as before."""
     yield adopt(lab_host)
-    for uuid in domains_on(lab_host):
-        lab_host.virsh("destroy", uuid)
-        lab_host.virsh("undefine", uuid, "--nvram")
-    for path in lab_host.pool_path.iterdir():
-        path.unlink()
-    lab_host.virsh("pool-refresh", "default")
+    lab_host.clear()
 
 
 def domains_on(lab: LabHost) -> list[str]:

@@ -49,13 +49,7 @@ class Trial:
 @pytest.fixture
 def ground(transactional_db: None, cast: Cast, lab_host: LabHost) -> Iterator[Ground]:
     yield Ground(lab_host, adopt(lab_host), cast.operator)
-    for uuid in lab_host.virsh("list", "--all", "--uuid").split():
-        if uuid in lab_host.virsh("list", "--uuid").split():
-            lab_host.virsh("destroy", uuid)
-        lab_host.virsh("undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata")
-    for path in lab_host.pool_path.iterdir():
-        path.unlink()
-    lab_host.virsh("pool-refresh", "default")
+    lab_host.clear()
 
 
 def steps(case: Case, operation: Operation) -> Sequence[Step]:
@@ -112,7 +106,7 @@ def nothing_is_left_over(ground: Ground) -> None:
     rows = Volume.objects.present().filter(pool=ground.pool)
     assert files == {volume.name for volume in rows}, "no orphan volume"
     assert all(volume.ready for volume in rows), "no half volume"
-    there = set(ground.lab.virsh("list", "--all", "--uuid").split())
+    there = ground.machines()
     known = Domain.objects.present()
     assert there == {str(domain.uuid) for domain in known}, "no orphan and no half machine"
     assert not known.filter(state=DomainState.CREATING).exists()

@@ -1,4 +1,4 @@
-"""The site's own Celery app, in whose children operations meet the fate that a test wrote for them.
+"""The panel's own worker, in whose children operations meet the fate that a test wrote for them.
 
 A fate is a file named after the operation's id in the folder PANEL_TEST_FATES. Each line names a boundary of a step's
 journal ("1:before done": the second step's effect is there, the journal does not know yet); the lines are met in order.
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 from celery.signals import worker_process_init
 
-from kvmpanel.celery import app
-
-__all__ = ["app"]
+from kvmpanel.worker import main
 
 FATES = Path(os.environ["PANEL_TEST_FATES"])
 
@@ -50,3 +49,7 @@ def meet(operation: Any, boundary: str) -> None:
         type(operation).objects.filter(pk=operation.pk).update(cancel_requested=True)
     else:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

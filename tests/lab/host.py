@@ -10,8 +10,12 @@ Needs root, Linux namespaces, util-linux, iproute2 and Debian's libvirt and QEMU
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
+
+import libvirt
 
 from tests.lab.claims import claim, remove_link
 from tests.lab.daemon import LibvirtHost
@@ -20,6 +24,11 @@ from tests.lab.namespace import LabError
 __all__ = ["LabError", "LabHost"]
 
 _SOCKET_PATH_LIMIT: Final = 107
+_WITH_ALL_IT_HAS: Final = (
+    libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+)
 
 # An empty /run hides the machine's own sockets (systemd-machined, polkit). Without control groups guests of the same
 # name on two hosts cannot meet in one group.
@@ -114,6 +123,26 @@ class LabHost(LibvirtHost):
             remove_link(self.bridge)
             self._lock.close()
             self._lock = None
+
+    @contextmanager
+    def connect(self) -> Iterator[libvirt.virConnect]:
+        """A bare connection, for what is asked so often that starting virsh each time would count."""
+        connection = libvirt.open(self.uri)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def clear(self) -> None:
+        """End and forget every machine, and delete all that lies in pool `default`."""
+        with self.connect() as connection:
+            for domain in connection.listAllDomains():
+                if domain.isActive():
+                    domain.destroyFlags(0)
+                domain.undefineFlags(_WITH_ALL_IT_HAS)
+            for path in self.pool_path.iterdir():
+                path.unlink()
+            connection.storagePoolLookupByName("default").refresh()
 
 
 def _bridge(index: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
+import libvirt
 from lxml import etree
 from lxml.builder import E
 
@@ -27,6 +28,11 @@ from storage.models import Pool, Volume
 from tests.lab.host import LabHost
 
 MIB = 1024**2
+_STATES = {
+    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_PAUSED: "paused",
+    libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
+}
 
 
 @dataclass
@@ -65,12 +71,10 @@ class Ground:
         root = _definition(uuid, None if made is None else made.path)
         if change is not None:
             change(root)
-        file = self.lab.root / f"{uuid}.xml"
-        file.write_bytes(etree.tostring(root))
-        self.lab.virsh("define", str(file))
-        file.unlink()
-        if state != DomainState.OFF:
-            self.lab.virsh("start", str(uuid), *(["--paused"] if state == DomainState.PAUSED else []))
+        with self.lab.connect() as connection:
+            domain = connection.defineXMLFlags(etree.tostring(root, encoding="unicode"), 0)
+            if state != DomainState.OFF:
+                domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if state == DomainState.PAUSED else 0)
         return self.seen(uuid)
 
     def seen(self, uuid: UUID) -> Domain:
@@ -81,16 +85,27 @@ class Ground:
 
     def exists(self, uuid: UUID) -> bool:
         """Whether the host has it."""
-        return str(uuid) in self.lab.virsh("list", "--all", "--uuid").split()
+        return str(uuid) in self.machines()
+
+    def machines(self) -> set[str]:
+        """The UUIDs of all that the host has."""
+        with self.lab.connect() as connection:
+            return {domain.UUIDString() for domain in connection.listAllDomains()}
 
     def dumpxml(self, uuid: UUID, *, inactive: bool = True) -> Any:
         """Its definition, or the document of its run, as libvirt has it."""
-        words = ["--inactive"] if inactive else []
-        return etree.fromstring(self.lab.virsh("dumpxml", str(uuid), *words).encode())
+        return etree.fromstring(self.document(uuid, inactive=inactive))
+
+    def document(self, uuid: UUID, *, inactive: bool = True) -> str:
+        """The same as text."""
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE if inactive else 0
+        with self.lab.connect() as connection:
+            return str(connection.lookupByUUIDString(str(uuid)).XMLDesc(flags))
 
     def state(self, uuid: UUID) -> str:
-        """As virsh says: "running", "paused", "shut off"."""
-        return self.lab.virsh("domstate", str(uuid)).strip()
+        """As virsh would say: "running", "paused", "shut off"."""
+        with self.lab.connect() as connection:
+            return _STATES[connection.lookupByUUIDString(str(uuid)).state()[0]]
 
 
 class Case(ABC):

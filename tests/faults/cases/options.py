@@ -157,7 +157,7 @@ class StartFrom(Case):
 
     def prepare(self, ground: Ground) -> tuple[Domain, str]:
         domain = ground.machine(change=_with_drive)
-        return domain, ground.lab.virsh("dumpxml", "--inactive", str(domain.uuid))
+        return domain, ground.document(domain.uuid)
 
     def ask(self, ground: Ground, thing: tuple[Domain, str]) -> Operation:
         domain = Domain.objects.select_related("host", "team").get(pk=thing[0].pk)
@@ -168,9 +168,9 @@ class StartFrom(Case):
         running = live(ground.seen(domain.uuid))
         assert running is not None
         assert running["boot"][0] == "sda"
-        assert ground.lab.virsh("dumpxml", "--inactive", str(domain.uuid)) == before
+        assert ground.document(domain.uuid) == before
 
     def undone(self, ground: Ground, thing: tuple[Domain, str]) -> None:
         domain, before = thing
         assert ground.state(domain.uuid) == "shut off"
-        assert ground.lab.virsh("dumpxml", "--inactive", str(domain.uuid)) == before
+        assert ground.document(domain.uuid) == before

@@ -70,7 +70,7 @@ class _InTheTrash(Case):
         entry = Trashed.objects.create(
             domain=thing.domain,
             host=ground.host,
-            definition=ground.lab.virsh("dumpxml", str(thing.domain.uuid), "--inactive"),
+            definition=ground.document(thing.domain.uuid),
             since=timezone.now(),
             until=timezone.now() + timedelta(days=1),
         )
