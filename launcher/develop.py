@@ -31,8 +31,8 @@ def check(layout: Layout) -> int:
 
 
 def test(layout: Layout, arguments: Sequence[str]) -> int:
-    """Run pytest with `arguments`, as they are. Without any: everything on SQLite, and what touches the database on
-    PostgreSQL, both shared among several workers (tests/schedule.py).
+    """Run pytest with `arguments`, as they are. Without any: everything, first on SQLite, then what touches the
+    database on PostgreSQL (tests/turns.py), both shared among several workers (tests/schedule.py).
     """
     _ready_to_test(layout)
     pytest = ["-m", "pytest"]
@@ -40,9 +40,9 @@ def test(layout: Layout, arguments: Sequence[str]) -> int:
         return _python(layout, [*pytest, *arguments])
     shared = [*pytest, "-n", str(min(TEST_WORKERS_PER_CPU * (os.cpu_count() or 1), MOST_TEST_WORKERS))]
     say("\nAll tests, on SQLite")
-    on_sqlite = _python(layout, shared)
+    on_sqlite = _python(layout, shared, PANEL_TEST_TURN="sqlite")
     say("\nTests that touch the database, on PostgreSQL")
-    on_postgresql = _python(layout, shared, PANEL_TEST_DATABASE="postgresql")
+    on_postgresql = _python(layout, shared, PANEL_TEST_TURN="postgresql", PANEL_TEST_DATABASE="postgresql")
     for database, status in {"SQLite": on_sqlite, "PostgreSQL": on_postgresql}.items():
         say(f"on {database}: {'FAILED' if status else 'ok'}")
     return on_sqlite or on_postgresql

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import pytest
@@ -14,7 +13,7 @@ from accounts.models import ApiToken, Membership, Team, User
 from accounts.permissions import Role
 from hosts.models import Host, HostState
 
-pytest_plugins = ["tests.lab.fixtures", "tests.scenery", "tests.schedule"]
+pytest_plugins = ["tests.lab.fixtures", "tests.scenery", "tests.schedule", "tests.turns"]
 
 PASSWORD = "correct horse battery"
 
@@ -37,25 +36,11 @@ class Cast:
         return {name: getattr(self, name) for name in names}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL run only what touches the database; the rest was shown on SQLite's turn."""
-    if os.environ.get("PANEL_TEST_DATABASE") != "postgresql":
-        return
-    touching = [item for item in items if _touches_database(item)]
-    config.hook.pytest_deselected(items=[item for item in items if not _touches_database(item)])
-    items[:] = touching
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests measured or counted (`record_property`), for people who want the figures."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{report.nodeid}: {name} {value}")
-
-
-def _touches_database(item: pytest.Item) -> bool:
-    fixtures: set[str] = set(getattr(item, "fixturenames", ()))
-    return bool(fixtures & {"db", "transactional_db"}) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture(autouse=True)
