@@ -1,8 +1,10 @@
 """Domains: read them, define them, forget them."""
 
 import logging
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
+from xml.sax.saxutils import unescape
 
 import libvirt
 
@@ -18,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 DEFINITION: Final = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 LIVE: Final = libvirt.VIR_DOMAIN_XML_SECURE
+_QUOTES: Final = {"&apos;": "'", "&quot;": '"'}  # what libvirt escapes besides &, < and >
 _UNDEFINE: Final = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -46,11 +49,8 @@ class DomainCalls(Connection):
         return _facts(domain, _situation(domain))
 
     @translate()
-    def read_domains(self, *, strict: bool = False) -> list[DomainFacts]:
-        """All domains. One that vanishes while we read is left out; so is one that cannot be understood, and logged.
-
-        With `strict`, that one raises `Invalid`.
-        """
+    def read_domains(self) -> list[DomainFacts]:
+        """All domains. One that vanishes while we read is left out; so is one that cannot be understood, and logged."""
         persistent = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
         autostart = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
         managed_save = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
@@ -68,12 +68,24 @@ class DomainCalls(Connection):
             try:
                 with translate():
                     found.append(_facts(domain, situation))
-            except NotFound as error:
+            except (NotFound, Invalid) as error:
                 _log.warning("Left domain %s out: %s", uuid, error)
-            except Invalid as error:
-                if strict:
-                    raise Invalid(f"Domain {domain.name()} can't be read: {error.message}") from error
-                _log.warning("Left domain %s out: %s", uuid, error)
+        return found
+
+    @translate()
+    def read_domains_naming(self, *words: str) -> list[DomainFacts]:
+        """Those in whose definition, or in whose run, one of these stands: a path, the name of a volume.
+
+        The others are not looked into: of many domains on a host hardly one is asked for. Raises `Invalid` for one that
+        names it and cannot be understood.
+        """
+        found = []
+        for domain in self._connection.listAllDomains():
+            with suppress(NotFound), translate():
+                live, definition = _documents(domain, _live_id(domain))
+                said = unescape(f"{live or ''}{definition}", _QUOTES)
+                if any(word in said for word in words if word):
+                    found.append(_understood(domain))
         return found
 
     def domain_exists(self, uuid: UUID) -> bool:
@@ -151,8 +163,19 @@ def _situation(domain: libvirt.virDomain) -> parse.DomainSituation:
 
 
 def _facts(domain: libvirt.virDomain, situation: parse.DomainSituation) -> DomainFacts:
-    live = None if situation.live_id is None else domain.XMLDesc(LIVE)
-    return parse.domain_facts(definition=domain.XMLDesc(DEFINITION), live=live, situation=situation)
+    live, definition = _documents(domain, situation.live_id)
+    return parse.domain_facts(definition=definition, live=live, situation=situation)
+
+
+def _documents(domain: libvirt.virDomain, live_id: int | None) -> tuple[str | None, str]:
+    return None if live_id is None else domain.XMLDesc(LIVE), domain.XMLDesc(DEFINITION)
+
+
+def _understood(domain: libvirt.virDomain) -> DomainFacts:
+    try:
+        return _facts(domain, _situation(domain))
+    except Invalid as error:
+        raise Invalid(f"Domain {domain.name()} can't be read: {error.message}") from error
 
 
 def _live_id(domain: libvirt.virDomain) -> int | None:

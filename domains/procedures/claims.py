@@ -29,6 +29,6 @@ def refuse_if_taken(
 
 def _refuse_if_named(hypervisor: Hypervisor, path: str, besides: UUID) -> None:
     """The same for a file or device that lies in no pool we know."""
-    for domain in hypervisor.read_domains():
+    for domain in hypervisor.read_domains_naming(path):
         if domain.uuid != besides and any(disk.path == path for disk in domain.disks):
             raise Conflict(f"{path} is in use by {domain.name}.", fix="Take it out of there first.")

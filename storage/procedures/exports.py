@@ -93,7 +93,7 @@ def _sum(run: Run, export: UUID) -> str:
 
 
 def _refuse_if_on(hypervisor: Hypervisor, volume: Volume) -> None:
-    for domain in hypervisor.read_domains():
+    for domain in hypervisor.read_domains_naming(volume.path, volume.name):
         if domain.live_id is not None and writes(domain, volume):
             raise Conflict(
                 f"{domain.name} is on: its disks change under the copy.", fix="Shut it down, and ask again."

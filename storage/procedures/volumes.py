@@ -209,7 +209,7 @@ def look_anew(hypervisor: Hypervisor, pool: PoolFacts) -> None:
 def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume, *, besides: UUID | None = None) -> None:
     """Raise Conflict where a domain but `besides` needs this volume, now or at its next start.
 
-    Hosts that share its pool are asked, too. Also where a domain can't be read: nobody knows what that one needs.
+    Hosts that share its pool are asked, too. Also where a domain names it that can't be read: nobody knows what for.
     """
     _refuse_if_needed_on(hypervisor, volume, besides)
     for host in sharing(volume.pool):
@@ -219,7 +219,7 @@ def refuse_if_plugged_in(hypervisor: Hypervisor, volume: Volume, *, besides: UUI
 
 def _refuse_if_needed_on(hypervisor: Hypervisor, volume: Volume, besides: UUID | None) -> None:
     try:
-        domains = hypervisor.read_domains(strict=True)
+        domains = hypervisor.read_domains_naming(volume.path, volume.name)
     except Invalid as error:
         raise Conflict(f"Nobody can tell who uses {volume}. {error.message}") from error
     for domain in domains:

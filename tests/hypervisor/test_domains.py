@@ -147,6 +147,16 @@ class TestRead:
         host.destroy_domain(running)
         assert not host.domain_exists(running)
 
+    @pytest.mark.parametrize("name", ["plain.img", "a&b.img", 'it\'s "<so>".img', "größe.img"])
+    def test_those_that_name_a_file(self, host: Hypervisor, spec: DomainSpec, name: str) -> None:
+        path = f"/srv/{name}"
+        host.define_domain(replace(spec, disks=(DiskSpec(path=path, format=ImageFormat.RAW, target="vda"),)))
+        host.define_domain(replace(spec, uuid=uuid4(), name="other"))
+
+        assert host.read_domains_naming(path) == host.read_domains_naming("", name)
+        assert [facts.uuid for facts in host.read_domains_naming(path)] == [spec.uuid]
+        assert host.read_domains_naming("/srv/another.img", "") == []
+
     def test_a_stranger_is_not_found(self, host: Hypervisor) -> None:
         stranger = uuid4()
 

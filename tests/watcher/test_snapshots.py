@@ -26,7 +26,7 @@ from watcher.reading import read_snapshots
 def bench(transactional_db: None, lab_host: LabHost) -> Iterator[Bench]:
     bench = Bench(lab_host, adopt(lab_host))
     yield bench
-    bench.clear()
+    bench.lab.clear()
 
 
 def present() -> list[tuple[str, str, bool]]:
