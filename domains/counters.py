@@ -11,6 +11,8 @@ from core.events import publish
 from domains.models import ON, Domain, DomainState
 from hosts.models import Host
 
+# The columns of a machine that the sums are made of.
+COUNTED: Final = frozenset({"host_id", "gone_at", "state", "vcpus", "memory_mib"})
 _LARGEST: Final = 2**31 - 1
 _ON: Final = Q(state__in=ON)
 

@@ -180,19 +180,23 @@ class _Recording:
     def write(self, *, among: Q) -> None:
         """Write and publish; `among` says which duplicates of the host were looked at."""
         Domain.objects.bulk_create(self._new)
-        if self._changed:
+        if len(self._changed) == 1:  # what an operation or an event leads to: spared the long statement for many
+            (row,) = self._changed.values()
+            row.save(update_fields=sorted(self._columns), force_update=True)
+        elif self._changed:
             Domain.objects.bulk_update(self._changed.values(), sorted(self._columns))
-        _replace(DomainDisk, self._disks)
-        _replace(DomainFile, self._files)
-        _replace(DomainNic, self._nics)
-        _replace(DomainDevice, self._devices)
+        known = {uuid: row.pk for uuid, row in self._rows.items()}
+        _replace(DomainDisk, self._disks, known)
+        _replace(DomainFile, self._files, known)
+        _replace(DomainNic, self._nics, known)
+        _replace(DomainDevice, self._devices, known)
         duplicates.record(self._host, self._elsewhere, among)
         for row, source in self._moved:
             if source.gone_at is None:
                 duplicates.tell_moved(row, source, self._host)
         if "state" in self._columns:
             journal.wake_about("domain", self._changed)
-        if self._new or self._columns:
+        if self._new or self._columns & counters.COUNTED:
             counters.count({self._host.pk, *(source.pk for _, source in self._moved)})
         new = {row.uuid for row in self._new}
         parts = (self._changed, self._disks, self._files, self._nics, self._devices)
@@ -323,9 +327,11 @@ def _content(device: models.Model) -> tuple[Any, ...]:
 
 
 def _replace(
-    kind: type[DomainDisk] | type[DomainFile] | type[DomainNic] | type[DomainDevice], devices: dict[UUID, Any]
+    kind: type[DomainDisk] | type[DomainFile] | type[DomainNic] | type[DomainDevice],
+    devices: dict[UUID, Any],
+    known: dict[UUID, int],
 ) -> None:
     if not devices:
         return
-    kind._default_manager.filter(domain__uuid__in=devices).delete()
+    kind._default_manager.filter(domain__in=[known[uuid] for uuid in devices if uuid in known]).delete()
     kind._default_manager.bulk_create([device for some in devices.values() for device in some])

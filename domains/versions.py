@@ -78,7 +78,7 @@ def keep(host: Host, documents: Mapping[UUID, str]) -> None:
 
 
 def _add(domain: Domain, xml: str) -> None:
-    before = latest(domain)
+    before: DomainVersion | None = domain.versions.only("number", "sealed").first()
     operation = _at_work(domain)
     origin = Origin.PANEL if operation else Origin.BESIDE if before else Origin.FIRST
     version = DomainVersion(
@@ -94,7 +94,8 @@ def _add(domain: Domain, xml: str) -> None:
     version.xml = xml
     version.save(force_insert=True)
     Domain.objects.filter(pk=domain.pk).update(kept_sha=domain.xml_sha)
-    domain.versions.filter(number__lte=version.number - KEPT).delete()
+    if version.number > KEPT:
+        domain.versions.filter(number__lte=version.number - KEPT).delete()
     publish("domain", domain.uuid)
 
 
