@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 
 import audit
 from accounts.models import Team, User
@@ -60,6 +61,7 @@ def submit(
         idempotency_key=idempotency_key,
         parent=parent,
         long=long,
+        enqueued_at=Now(),  # with the row, so that its message need not wait for another write
     )
     shared = [_hold(operation, thing, alone=False) for thing in holds]
     return _begin(operation, [*shared, *(_hold(operation, thing, alone=True) for thing in takes)])
@@ -81,9 +83,10 @@ def _begin(operation: Operation, holds: Collection[Hold]) -> Operation:
             if same is not None:
                 return same
         else:
+            del operation.enqueued_at  # an expression; whoever asks for it reads what it came to
             _take_hold(operation, holds)
             journal.tell_all(operation)
-            transaction.on_commit(lambda: queue.enqueue(operation.pk))
+            transaction.on_commit(lambda: queue.send(operation.pk, long=operation.long))
             return operation
     raise Conflict("Something else began here at the same moment.", fix="Try again.")
 

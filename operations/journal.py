@@ -108,12 +108,15 @@ def commit(operation: Operation) -> bool:
 def lay_out(operation: Operation, titles: list[str]) -> list[OperationStep]:
     """The step rows, written at the first attempt and read at later ones."""
     renew(operation)
-    if not operation.steps.exists():
+    rows = list(operation.steps.all())
+    if rows:
+        return rows
+    return list(
         OperationStep.objects.bulk_create(
             OperationStep(operation=operation, position=i, title=title[:160])
             for i, title in enumerate(titles)
         )
-    return list(operation.steps.all())
+    )
 
 
 @transaction.atomic

@@ -21,10 +21,15 @@ LONG_LIMIT_S = 7 * 24 * 3600
 
 
 def enqueue(operation_id: UUID) -> None:
-    """Send the id, and remember that it was sent."""
+    """Send the id again, and remember that it was sent."""
     rows = Operation.objects.filter(pk=operation_id)
     rows.update(enqueued_at=Now())
-    limit_s = LONG_LIMIT_S if rows.filter(long=True).exists() else None
+    send(operation_id, long=rows.filter(long=True).exists())
+
+
+def send(operation_id: UUID, *, long: bool) -> None:
+    """Send the id; that it was sent is written down already."""
+    limit_s = LONG_LIMIT_S if long else None
     try:
         current_app.send_task("operations.run", args=[str(operation_id)], retry=False, time_limit=limit_s)
     except OperationalError as error:
