@@ -110,9 +110,9 @@ function rested(topic) {
   if (again) refresh(topic);
 }
 
-// A menu that is open, a field in use or a form half filled is not pulled away from under the person's hands.
+// A menu that is open, a field in use, a form half filled or sent back is not pulled away from under the person's hands.
 function inUse(piece) {
-  if (piece.querySelector(".dropdown-menu.show, dialog[open], form[data-changed]")) return true;
+  if (piece.querySelector(".dropdown-menu.show, dialog[open], form[data-changed], form .field-error")) return true;
   if ([...piece.querySelectorAll("form input, form textarea, form option")].some(typed)) return true;
   return piece.contains(document.activeElement) && document.activeElement.matches("input:not([data-pick]), textarea, select");
 }
