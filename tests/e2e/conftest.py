@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.lab.host import LabHost
-from tests.lab.panel import Panel
+from tests.lab.panel import Panel, PanelError
 
 # Chromium's own services have no business on a test machine, and fail loudly without the Internet. Over HTTP/2 it
 # breaks off all that is under way when an interface of its own machine comes or goes (ERR_NETWORK_CHANGED), and here
@@ -21,6 +24,31 @@ QUIET = [
     "--disable-component-update",
     "--no-first-run",
 ]
+
+
+OPERATIONS = """
+from operations.models import Operation
+for one in Operation.objects.order_by("created_at"):
+    print(one.created_at, one.finished_at, one.kind, one.state, one.error, one.message)
+"""
+LOG_TAIL = 6000  # characters of each part
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With what failed comes what the panel's parts said, what it was at, and what the page looked like."""
+    report = yield
+    given: dict[str, Any] = getattr(item, "funcargs", {})
+    if report.failed and "stage" in given:
+        panel, _ = given["stage"]
+        for log in sorted((panel.state / "log").glob("*.log")):
+            report.sections.append((f"Log: {log.stem}", log.read_text(errors="replace")[-LOG_TAIL:]))
+        with suppress(PanelError):
+            report.sections.append(("Operations", panel.manage("shell", "-c", OPERATIONS)))
+    if report.failed and isinstance(given.get("page"), Page):
+        with suppress(PlaywrightError):
+            report.sections.append(("Page", given["page"].locator("body").inner_text(timeout=2000)))
+    return report
 
 
 @pytest.fixture(scope="session")
