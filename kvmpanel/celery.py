@@ -1,5 +1,6 @@
 """The queue: JSON only, ids only, at-least-once; the operation row is the job (see `operations.engine`)."""
 
+import gc
 import os
 from typing import Any
 
@@ -32,6 +33,8 @@ def become_worker(**_: Any) -> None:
     """Allow connections to hosts, in each child after its fork; Celery's Django fixup has closed the database's."""
     from hosts.connections import act_as  # models may be imported only after the site is set up
 
+    # What came with the fork stays: looking through it for garbage would give each child a copy of the parent's memory.
+    gc.freeze()
     act_as("worker")
     give_back_when_settled()
 
