@@ -49,6 +49,14 @@ class DomainCalls(Connection):
         return _facts(domain, _situation(domain))
 
     @translate()
+    def read_domain_and_definition(self, uuid: UUID) -> tuple[DomainFacts, str]:
+        """All that is known of it, and the very document that this was read from: inactive, with its secrets."""
+        domain = self._domain(uuid)
+        situation = _situation(domain)
+        live, definition = _documents(domain, situation.live_id)
+        return parse.domain_facts(definition=definition, live=live, situation=situation), definition
+
+    @translate()
     def read_domains(self) -> list[DomainFacts]:
         """All domains. One that vanishes while we read is left out; so is one that cannot be understood, and logged."""
         persistent = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)

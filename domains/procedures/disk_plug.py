@@ -14,7 +14,6 @@ from domains.disk_wishes import DiskPlan
 from domains.procedures.disk_parts import disk_at, let_go
 from domains.procedures.steps import domain_on_host, refresh
 from hosts.connections import Hypervisor
-from hypervisor.device_facts import Presence
 from hypervisor.errors import AlreadyExists, HypervisorError, NotFound, Unreachable
 from hypervisor.specs import DiskBus, ImageFormat
 from hypervisor.xml.slots import DISK
@@ -30,7 +29,7 @@ _UNDO_PATIENCE_S: Final = 60
 
 
 class PlugIn(Step):
-    """The disk of the plan, now and at every later start."""
+    """The disk of the plan, now and at every later start; what is so already is left alone, so nothing is probed."""
 
     title = "Plug it in"
 
@@ -38,16 +37,6 @@ class PlugIn(Step):
         """`brought` is for a volume that was there before, which others may have by now."""
         self.plan = plan
         self.brought = brought
-
-    def probe(self, run: Run) -> bool:
-        """Whether it is plugged in."""
-        volume = find(self.plan.volume)
-        with domain_on_host(run.params) as (hypervisor, domain):
-            disk = disk_at(hypervisor, domain, self.plan.target)
-            there = disk is not None and disk.path == volume.path and disk.present is Presence.BOTH
-            if there:
-                refresh(run.params)
-            return there
 
     def do(self, run: Run) -> None:
         """Plug it in, unless somebody else has the volume or the target by now."""

@@ -49,7 +49,8 @@ def refresh(params: dict[str, Any]) -> Domain:
     """
     host, uuid = host_of(params), UUID(params["domain"])
     with borrow(host) as hypervisor:
-        domain = inventory.record_domain(host, hypervisor.read_domain(uuid))
+        facts, definition = hypervisor.read_domain_and_definition(uuid)
+        domain = inventory.record_domain(host, facts)
         if domain.xml_sha != domain.kept_sha:
-            versions.keep(host, {uuid: hypervisor.read_definition(uuid)})
+            versions.keep(host, {uuid: definition})
     return domain

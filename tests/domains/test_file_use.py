@@ -145,11 +145,11 @@ def test_a_disk_that_is_named_by_its_pool_is_not_free(ground: Ground) -> None:
         actions.delete_volume(volume=volume, actor=ground.actor)
 
 
-def test_a_machine_that_cannot_be_read_may_need_anything(ground: Ground) -> None:
+def test_a_machine_that_names_it_and_cannot_be_read_may_need_it(ground: Ground) -> None:
     domain, volume = ground.machine(), ground.volume()
 
     def change(root: Any) -> None:
-        etree.SubElement(root, "description").text = "x" * (1024 * 1024)
+        etree.SubElement(root, "description").text = volume.path + "x" * (1024 * 1024)
 
     operation = actions.delete_volume(volume=volume, actor=ground.actor)
     define(ground, domain, change)
