@@ -101,7 +101,7 @@ def volume(domain: Domain, wanted: Volume, *, shareable: bool) -> Iterator[Inval
 
 def _users(domain: Domain, wanted: Volume, *, shareable: bool) -> Iterator[InvalidInput]:
     uses = usage.users_of(domain.host, [wanted.path]).get(wanted.path, []) if wanted.path else []
-    if not keeping_from(domain).filter(path=wanted.path).exists():
+    if uses and not keeping_from(domain).filter(path=wanted.path).exists():
         own = reverse("domains:snapshots", args=[domain.uuid])
         uses = [use for use in uses if use.url != own]
     if not uses:

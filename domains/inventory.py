@@ -180,7 +180,9 @@ class _Recording:
     def write(self, *, among: Q) -> None:
         """Write and publish; `among` says which duplicates of the host were looked at."""
         Domain.objects.bulk_create(self._new)
-        if len(self._changed) == 1:  # what an operation or an event leads to: spared the long statement for many
+        if (
+            len(self._changed) == 1
+        ):  # what an operation or an event leads to: spared the long statement for many
             (row,) = self._changed.values()
             row.save(update_fields=sorted(self._columns), force_update=True)
         elif self._changed:

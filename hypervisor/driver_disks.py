@@ -39,29 +39,31 @@ class DiskCalls(DefinitionCalls):
         Raises `AlreadyExists` where the target is another disk's.
         """
         found = self.read_document(uuid)
-        for xml in filter(None, (found.live_xml, found.xml)):
-            if disks.path_of(xml, spec.target) not in (None, spec.path or ""):
-                raise AlreadyExists(f"The domain has another disk {spec.target}.")
+        now = None if found.live_xml is None else disks.path_of(found.live_xml, spec.target)
+        later = disks.path_of(found.xml, spec.target)
+        if {now, later} - {None, spec.path or ""}:
+            raise AlreadyExists(f"The domain has another disk {spec.target}.")
         if spec.bus is DiskBus.SCSI:
             self._plug_scsi_controller(uuid, found)
         device = disks.device(spec)
-        self._plug(uuid, spec.target, DiskDocuments(now=device, later=device), found)
+        runs_without = found.live_xml is not None and now is None
+        self._plug(uuid, now=device if runs_without else None, later=device if later is None else None)
 
     def plug_documents(self, uuid: UUID, target: str, wanted: DiskDocuments) -> None:
         """Bring the disk back to where it was, as far as it is not there: what runs no more is not asked for it."""
-        self._plug(uuid, target, wanted, self.read_document(uuid))
+        found = self.read_document(uuid)
+        runs_without = found.live_xml is not None and disks.find(found.live_xml, target) is None
+        is_without = disks.find(found.xml, target) is None
+        self._plug(uuid, now=wanted.now if runs_without else None, later=wanted.later if is_without else None)
 
-    def _plug(self, uuid: UUID, target: str, wanted: DiskDocuments, found: DomainDocument) -> None:
-        running = found.live_xml is not None
-        now = running and wanted.now is not None and disks.find(found.live_xml or "", target) is None
-        later = wanted.later is not None and disks.find(found.xml, target) is None
-        if now and later and wanted.now == wanted.later:
-            self.attach_device(uuid, wanted.now or "", live=True, config=True)
+    def _plug(self, uuid: UUID, *, now: str | None, later: str | None) -> None:
+        if now is not None and now == later:
+            self.attach_device(uuid, now, live=True, config=True)
             return
-        if now:
-            self.attach_device(uuid, wanted.now or "", live=True, config=False)
-        if later:
-            self.attach_device(uuid, wanted.later or "", live=False, config=True)
+        if now is not None:
+            self.attach_device(uuid, now, live=True, config=False)
+        if later is not None:
+            self.attach_device(uuid, later, live=False, config=True)
 
     def ask_to_unplug(self, uuid: UUID, target: str) -> None:
         """Ask the running guest to let go of it; libvirt waits up to 5 s. Look whether it went, it may go much later.

@@ -32,7 +32,7 @@ timezone = "UTC"
 beat_schedule = {
     "operations-sweep": {"task": "operations.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "hosts-recheck": {"task": "hosts.recheck", "schedule": 21.3, "options": {"expires": 20}},
-    "hosts-tidy": {"task": "hosts.tidy", "schedule": 33.7, "options": {"expires": 30}},
+    "hosts-tidy": {"task": "hosts.tidy", "schedule": 63.7, "options": {"expires": 60}},
     "domains-take-snapshots": {
         "task": "domains.take_snapshots",
         "schedule": 57.1,

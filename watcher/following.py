@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 
 # With events lost, every change is found within a minute.
 READ_ALL_S: Final = 55.0
-GUESTS_S: Final = 60.0
+# What guests say of themselves seldom changes, but after a start and when an agent comes: then they are asked at once.
+GUESTS_S: Final = 300.0
 PULSE_S: Final = monitoring.inventory.SAMPLE_S
 # The slowest answer of a host that still counts as there: keepalive ends the connection to one that is silent for 12.
 PULSE_DEADLINE_S: Final = 10.0
@@ -38,7 +39,7 @@ LOOK_ASIDE_S: Final = 1.5
 CONTACT_EVERY: Final = 2
 # What a host is made of changes with a restart of its daemon, which we notice; asking takes a dozen calls.
 FACTS_EVERY: Final = 3
-# One question for each device of a host, which seldom has others than before.
+# One question for each device of a host, which seldom has others than before; nor has it other bridges.
 DEVICES_EVERY: Final = 3
 # libvirt does not see files that people put into a pool's folder; it looks there at every sixth reading.
 REFRESH_EVERY: Final = 6
@@ -155,8 +156,8 @@ class Following:
         self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
         reading.read_snapshots(self._host, self._hypervisor, self._record)
         reading.read_networks(self._host, self._hypervisor, self._record)
-        reading.read_bridges(self._host, self._hypervisor, self._record)
         if self._readings % DEVICES_EVERY == 0:
+            reading.read_bridges(self._host, self._hypervisor, self._record)
             reading.read_devices(self._host, self._hypervisor, self._record)
         self._read_storage(refresh=self._readings % REFRESH_EVERY == 0)
         self._readings += 1

@@ -19,8 +19,8 @@ from hypervisor.events import (
 _CHANGE_NOTHING: Final = frozenset({DomainEventKind.GRAPHICS, DomainEventKind.WATCHDOG})
 # A machine that stops and starts at once was rebooted: it is looked at when that would have happened.
 REBOOT_S: Final = 0.25
-# Many guests have their address by then; there is no event when a lease is given.
-BOOT_S: Final = 8.0
+# So long after its start a guest is asked: by one of these it has its address; there is no event when a lease is given.
+BOOT_S: Final = (8.0, 20.0, 45.0, 90.0, 180.0)
 # A guest decides how often its agent comes and goes; it is not asked more often than this, or the others would wait.
 AGENT_S: Final = 5.0
 
@@ -33,6 +33,7 @@ class News:
         self._domains: dict[UUID, float] = {}
         self._guests: dict[UUID, float] = {}
         self._guests_taken: dict[UUID, float] = {}
+        self._booting: dict[UUID, list[float]] = {}  # when each is asked after the time that stands in `_guests`
         self._networks = False
         self._pools = False
 
@@ -46,9 +47,10 @@ class News:
                 self._guests[uuid] = max(time.monotonic(), last + AGENT_S)
             case DomainEvent(uuid=uuid, kind=DomainEventKind.STARTED):
                 self._domains[uuid] = time.monotonic()
-                self._guests[uuid] = time.monotonic() + BOOT_S
+                self._guests[uuid], *self._booting[uuid] = [time.monotonic() + after_s for after_s in BOOT_S]
             case DomainEvent(uuid=uuid, kind=DomainEventKind.STOPPED):
                 self._domains.setdefault(uuid, time.monotonic() + REBOOT_S)
+                self._booting.pop(uuid, None)
             case DomainEvent(uuid=uuid):
                 self._domains[uuid] = time.monotonic()
             case NetworkEvent():
@@ -78,6 +80,10 @@ class News:
         taken, now = _take_due(self._guests), time.monotonic()
         lately = {uuid: at for uuid, at in self._guests_taken.items() if at > now - AGENT_S}
         self._guests_taken = lately | dict.fromkeys(taken, now)
+        for uuid in taken & self._booting.keys():
+            self._guests[uuid] = self._booting[uuid].pop(0)
+            if not self._booting[uuid]:
+                del self._booting[uuid]
         return taken
 
     def take_networks(self) -> bool:

@@ -18,7 +18,6 @@ from domains.plan import Plan
 from domains.procedures.steps import host_of, refresh
 from hosts.connections import borrow
 from hypervisor.errors import AlreadyInState, NotFound
-from hypervisor.facts import DomainState as Observed
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
 from storage import inventory
@@ -49,11 +48,6 @@ class Define(Step):
 
     title = "Define the virtual machine"
 
-    def probe(self, run: Run) -> bool:
-        """Whether the host knows the UUID."""
-        with borrow(host_of(run.params)) as hypervisor:
-            return hypervisor.domain_exists(Plan.from_params(run.params).domain)
-
     def do(self, run: Run) -> None:
         """Define it as `blueprints` designs it. Raises Conflict where its disk was given away while it was copied."""
         plan, host = Plan.from_params(run.params), host_of(run.params)
@@ -63,7 +57,7 @@ class Define(Step):
             raise Conflict("The ISO image was deleted.", fix="Choose another one.")
         with borrow(host) as hypervisor:
             if plan.image:
-                refuse_if_plugged_in(hypervisor, disk)
+                refuse_if_plugged_in(hypervisor, disk, besides=plan.domain)
             hypervisor.define_domain(blueprints.design(plan, host=host, disk=disk, iso=iso))
 
     def undo(self, run: Run) -> None:
@@ -74,17 +68,12 @@ class Define(Step):
 
 
 class Start(Step):
-    """Its first start."""
+    """Its first start; libvirt itself says whether there was one already."""
 
     title = "Start it"
 
-    def probe(self, run: Run) -> bool:
-        """Whether it runs."""
-        with borrow(host_of(run.params)) as hypervisor:
-            return hypervisor.read_domain(UUID(run.params["domain"])).state is Observed.RUNNING
-
     def do(self, run: Run) -> None:
-        """Start it; a start that won the race against this one counts."""
+        """Start it; a start that won the race against this one counts, and so does an earlier attempt's."""
         with borrow(host_of(run.params)) as hypervisor:
             try:
                 hypervisor.start_domain(UUID(run.params["domain"]))

@@ -52,11 +52,23 @@ class TestNews:
         assert (news.take_domains(), news.take_guests()) == ({UUID}, set())
         due_s = news.due_s()
         assert due_s is not None
-        assert 0 < due_s <= BOOT_S
+        assert 0 < due_s <= BOOT_S[0]
         news.put(event(DomainEventKind.AGENT))
         assert news.due_s() == 0
         assert news.take_guests() == {UUID}
-        assert news.due_s() is None
+        due_s = news.due_s()
+        assert due_s is not None
+        assert BOOT_S[0] < due_s <= BOOT_S[1]
+
+    def test_a_guest_that_started_is_asked_a_few_times(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("watcher.news.BOOT_S", (0.0, 0.0, 0.0))
+        news = News()
+        news.put(event(DomainEventKind.STARTED))
+        assert [news.take_guests() for _ in range(4)] == [{UUID}, {UUID}, {UUID}, set()]
+
+        news.put(event(DomainEventKind.STARTED))
+        news.put(event(DomainEventKind.STOPPED))
+        assert [news.take_guests() for _ in range(2)] == [{UUID}, set()]
 
     def test_an_agent_that_comes_and_goes_all_the_time_is_asked_now_and_then(self) -> None:
         news = News()
