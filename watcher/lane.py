@@ -35,6 +35,9 @@ OPEN_S: Final = 8.0
 # A connection that stood this long and broke is made again at once, before anybody is told: a daemon that restarts, or
 # a line that loses packets, does not make a host that comes and goes. Silence and this try together end within 20 s.
 STEADY_S: Final = 10.0
+# A daemon that restarts refuses connections until it listens again.
+RESTART_S: Final = 2.0
+RESTART_TRY_S: Final = 0.25
 SILENT_S: Final = 18.0
 SHORTEST_OPEN_S: Final = 3.0
 ROUND_TRIPS: Final = 10
@@ -61,6 +64,7 @@ class Lane:
         self._latency_s = 0.0
         # Why the connection broke that is being made again at once.
         self._broke = ""
+        self._broke_at = 0.0
         self._told = ""
         self._thread = threading.Thread(target=self._run, name=f"lane {self.host.name}", daemon=True)
 
@@ -120,6 +124,7 @@ class Lane:
             if not self._again_at_once(error.message):
                 self._tell(record_lost, self._broke or error.message)
                 return self._backoff.next_s(tried_s=time.monotonic() - began)
+            return RESTART_TRY_S
         return 0.0
 
     def _connect_and_follow(self) -> None:
@@ -149,10 +154,11 @@ class Lane:
 
     def _again_at_once(self, reason: str) -> bool:
         """Whether this is the moment to make a good connection again before anybody is told that it broke."""
+        now = time.monotonic()
         if not self._steady:
-            return False
+            return self._broke != "" and now < self._broke_at + RESTART_S
         self._steady = False
-        self._broke = reason
+        self._broke, self._broke_at = reason, now
         log.info("connection broke", reason=reason)
         return True
 

@@ -33,7 +33,8 @@ class News:
         self._domains: dict[UUID, float] = {}
         self._guests: dict[UUID, float] = {}
         self._guests_taken: dict[UUID, float] = {}
-        self._booting: dict[UUID, list[float]] = {}  # when each is asked after the time that stands in `_guests`
+        # When each is asked after the time that stands in `_guests`.
+        self._booting: dict[UUID, list[float]] = {}
         self._networks = False
         self._pools = False
 

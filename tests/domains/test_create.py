@@ -173,7 +173,7 @@ class TestFailure:
         assert volumes_of(lab_host) == []
         assert not Domain.objects.present().exists()
 
-    @pytest.mark.parametrize("broken", ["define_domain", "start_domain", "read_domain"])
+    @pytest.mark.parametrize("broken", ["define_domain", "start_domain", "read_domain_and_definition"])
     def test_at_each_step_takes_everything_back(
         self, ask: Ask, cast: Cast, lab_host: LabHost, monkeypatch: pytest.MonkeyPatch, broken: str
     ) -> None:

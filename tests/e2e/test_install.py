@@ -142,7 +142,7 @@ def looks_like_a_list(now: Pixels) -> bool:
 
 
 def wait_for_the_loader(hypervisor: Hypervisor, domain: UUID) -> None:
-    """It begins anew: no longer the installer's resolution. How long its kernel takes is QEMU's matter (docs/facts.md)."""
+    """It begins anew: no longer the installer's resolution. Its kernel's time is QEMU's matter (docs/facts.md)."""
     deadline = time.monotonic() + 60
     while screen(hypervisor, domain).shape[1::-1] == INSTALLER_SCREEN:
         assert time.monotonic() < deadline, "it was not reset"
