@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -39,6 +40,11 @@ def head(
 
 def options(choices: Iterable[tuple[object, str]], chosen: object) -> SafeString:
     """For a hundred hosts a loop in the template would take as long as all the rest of the page's frame."""
+    return _options(tuple(choices), chosen)
+
+
+@lru_cache(maxsize=32)
+def _options(choices: tuple[tuple[object, str], ...], chosen: object) -> SafeString:
     marks = ((value, mark_safe(" selected") if value == chosen else "", words) for value, words in choices)
     return format_html_join("", '<option value="{}"{}>{}</option>', marks)
 

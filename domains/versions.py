@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Now
 
+from accounts.models import User
 from accounts.permissions import Verb
 from core.events import publish
 from domains.lifecycle import RULES
@@ -42,6 +43,19 @@ def latest(domain: Domain) -> DomainVersion | None:
     """The definition in force, as far as it was seen; None where none was read yet."""
     newest: DomainVersion | None = domain.versions.select_related("author", "domain__host").first()
     return newest
+
+
+def unchanged_by_others(domain: Domain, sha: str, *, actor: User) -> bool:
+    """Whether the definition is still the one with this `sha`, or what `actor` alone made of that since.
+
+    Several forms of one page change it one after another; those not sent yet know of none of the others.
+    """
+    if sha == domain.xml_sha:
+        return True
+    seen = domain.versions.only("number").filter(sha=sha).first()
+    if seen is None or domain.kept_sha != domain.xml_sha:
+        return False
+    return not domain.versions.filter(number__gt=seen.number).exclude(author=actor).exists()
 
 
 def with_drift(domains: DomainQuerySet) -> DomainQuerySet:

@@ -19,7 +19,7 @@ HYPERVISOR = (
 )
 LAB = ("libvirt-clients", "openssh-client", "openssh-server", "iproute2", "iptables", "util-linux")
 TESTS = (
-    *("chromium", "postgresql", "virtinst", "busybox-static", "cpio"),
+    *("chromium", "postgresql", "virtinst", "busybox-static", "cpio", "lz4"),
     *("grub-pc-bin", "grub-common", "xorriso", "mtools"),
 )
 

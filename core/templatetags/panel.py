@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django import template
 from django.conf import settings
-from django.db.models import Model
+from django.db.models import Field, Model
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.urls import reverse
 from django.utils import timezone
@@ -111,8 +111,15 @@ def _address(name: str) -> str:
 def state_badge(thing: Model) -> SafeString:
     """The state of a machine, host, pool or operation as a coloured dot and a word."""
     state = str(getattr(thing, "state", ""))
-    say = getattr(thing, "get_state_display", None)
-    return badge(state, say() if say else state.replace("-", " ").capitalize(), thing._meta.model_name or "")
+    return badge(state, _state_words(type(thing), state), thing._meta.model_name or "")
+
+
+@lru_cache(maxsize=256)
+def _state_words(model: type[Model], state: str) -> str:
+    """What `get_state_display` says, which makes a table of all choices each time."""
+    field = model._meta.get_field("state")
+    words = dict(field.flatchoices) if isinstance(field, Field) else {}
+    return str(words.get(state) or state.replace("-", " ").capitalize())
 
 
 @register.simple_tag

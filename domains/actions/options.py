@@ -10,6 +10,7 @@ from accounts.permissions import Verb
 from accounts.scoping import require
 from core.errors import Conflict, InvalidInput
 from core.events import publish
+from domains import versions
 from domains.actions.ask import ask
 from domains.models import Domain
 from domains.option_wishes import Wish
@@ -25,7 +26,7 @@ def change(
     """Ask for what `wish` says: in the definition, and at once as far as the wish says so and QEMU can.
 
     `sha` is that of the definition that the person saw, blank for the one last seen here. Raises Forbidden, TargetBusy,
-    InvalidInput (the first of the wish's problems), and Conflict where the definition is another one by now.
+    InvalidInput (the first of the wish's problems), and Conflict where somebody else changed the definition since.
     """
     require(actor, Verb.DOMAIN_EDIT, domain)
     before = operations.earlier(actor, idempotency_key, wish.kind, domain)
@@ -33,7 +34,7 @@ def change(
         return before
     if not defined(domain):
         raise Conflict("Its definition was not seen yet.", fix="Wait until its host answers.")
-    if sha and sha != domain.xml_sha:
+    if sha and not versions.unchanged_by_others(domain, sha, actor=actor):
         raise Conflict(
             "Somebody changed its definition meanwhile, so nothing was done.",
             fix="Look at what is there now, and ask again.",

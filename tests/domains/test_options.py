@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.models import User
 from core.errors import InvalidInput
 from domains import inventory
 from domains.actions import options as actions
-from domains.models import Domain, DomainState
+from domains.models import Domain, DomainState, DomainVersion, Origin
 from domains.option_wishes import (
     FirmwareWish,
     TpmWish,
@@ -44,6 +45,14 @@ def seen(cast: Cast, host: Host) -> Domain:
     Domain.objects.update(owner=cast.lead, team=cast.team)
     found: Domain = Domain.objects.select_related("host", "team").get()
     return found
+
+
+def keep(domain: Domain, number: int, sha: str, author: User | None) -> None:
+    """One more version of its definition, which is the one in force then."""
+    version = DomainVersion(domain=domain, number=number, sha=sha, origin=Origin.PANEL, author=author)
+    version.xml = "<domain/>"
+    version.save()
+    Domain.objects.filter(pk=domain.pk).update(xml_sha=sha, kept_sha=sha)
 
 
 def fields(browser: Client, domain: Domain, group: str, **typed: Any) -> dict[str, Any]:
@@ -153,6 +162,19 @@ class TestPage:
         assert answer.status_code == 409
         assert "Somebody changed its definition meanwhile" in answer.content.decode()
         assert not Operation.objects.exists()
+
+    @pytest.mark.parametrize(("by", "status"), [(["lead"], 302), (["lead", "operator"], 409), ([None], 409)])
+    def test_what_they_changed_themselves_is_as_they_saw_it(
+        self, cast: Cast, seen: Domain, by: list[str | None], status: int
+    ) -> None:
+        browser = browser_of(cast.lead)
+        keep(seen, 1, "1" * 64, None)
+        data = fields(browser, seen, "clock", clock="localtime")
+        for number, name in enumerate(by, start=2):
+            keep(seen, number, f"{number}" * 64, cast.people()[name] if name else None)
+
+        assert browser.post(f"/machines/{seen.uuid}/options/clock/", data).status_code == status
+        assert Operation.objects.count() == (status == 302)
 
     def test_the_same_click_is_one(self, cast: Cast, seen: Domain) -> None:
         browser = browser_of(cast.lead)

@@ -23,6 +23,13 @@ _NETWORK_XML: Final = """
 <ip address='{prefix}.1' netmask='255.255.255.0'><dhcp><range start='{prefix}.2' end='{prefix}.254'/></dhcp></ip>
 </network>
 """
+# Where libvirtd died between its note that a domain starts and the pid of its QEMU, it never lets that domain go.
+_LET_HALF_STARTED_GO: Final = """
+for status in $(grep -l "^<domstatus .* pid='0'>" /run/libvirt/qemu/*.xml 2>/dev/null); do
+  kill -9 $(cat "${status%.xml}.pid" 2>/dev/null) 2>/dev/null
+  rm -f "$status" "${status%.xml}.pid"
+done
+"""
 
 
 class LibvirtHost(ABC):
@@ -54,7 +61,8 @@ class LibvirtHost(ABC):
         wait_until(lambda: not self._daemon_runs(), "libvirtd to die")
 
     def revive(self) -> None:
-        """Start libvirtd again after `kill`, and wait until it answers."""
+        """Start libvirtd again after `kill`, and wait until it answers; first do what docs/operations.md says then."""
+        self.exec("sh", "-c", _LET_HALF_STARTED_GO)
         self._launch_daemon()
         self._wait_for_daemon()
 
