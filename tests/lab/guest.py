@@ -102,8 +102,8 @@ def _unpacked(image: bytes) -> bytes:
     setup_sects, payload_offset and payload_length of the x86 boot protocol (kernel.org, x86/boot.rst).
     """
     begin = (image[0x1F1] + 1) * 512 + int.from_bytes(image[0x248:0x24C], "little")
-    end = begin + int.from_bytes(image[0x24C:0x250], "little") - 4  # the size of what is packed stands behind it
-    payload = image[begin:end]
+    size = int.from_bytes(image[0x24C:0x250], "little") - 4  # the last four say how much is unpacked
+    payload = image[begin : begin + size]
     return subprocess.run(["lz4", "-d"], input=payload, capture_output=True, check=True).stdout
 
 
