@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +22,7 @@ from operations.run import Run
 from tests.conftest import Cast, browser_of
 from tests.domains.hardware import Machine, done, macs
 from tests.eventually import eventually
+from tests.lab.claims import remove_link
 from tests.lab.host import LabHost
 from tests.stage import read
 
@@ -38,6 +38,7 @@ class Uplink:
         self.name, self.prefix = f"br-t{number}", f"10.211.{number}"
         self._pid = lab.root / "uplink.pid"
         self._lab = lab
+        remove_link(self.name)  # a run that was killed left it
         for command in (
             f"ip link add {self.name} type bridge",
             f"ip address add {self.prefix}.1/24 dev {self.name}",
@@ -50,7 +51,7 @@ class Uplink:
 
     def close(self) -> None:
         self._lab.exec("sh", "-c", f"kill $(cat {self._pid})")
-        subprocess.run(["ip", "link", "delete", self.name], check=True, timeout=10)
+        remove_link(self.name)
 
 
 @pytest.fixture
