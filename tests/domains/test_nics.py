@@ -85,14 +85,14 @@ class TestMove:
         self, guest: Machine, uplink: Uplink, cast: Cast
     ) -> None:
         domain = guest.start()
-        eventually(lambda: leases(guest.log), within_s=30)
+        eventually(lambda: leases(guest.log), within_s=120)
 
         wish = NicWish(kind="bridge", source=uplink.name)
         ended = done(change_nic(domain=domain, mac=MAC, wish=wish, actor=cast.operator))
 
         assert ended.state == OperationState.SUCCEEDED, ended.error
         address = eventually(
-            lambda: next((ip for ip in leases(guest.log) if ip.startswith(uplink.prefix)), None), within_s=30
+            lambda: next((ip for ip in leases(guest.log) if ip.startswith(uplink.prefix)), None), within_s=120
         )
         assert address
         for document in (guest.document(), guest.document(live=True)):
