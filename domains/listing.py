@@ -22,6 +22,7 @@ from accounts.models import Team, User
 from accounts.permissions import Verb
 from core.http import typed
 from domains import gauges, guests
+from domains.inventory import SHOWN_IN_LISTS
 from domains.models import Domain, DomainNic, DomainQuerySet, DomainState, GuestAddress
 from hosts.models import Host
 
@@ -38,23 +39,9 @@ SORTS: Final[dict[str, str]] = {
     "memory": "memory_mib",
     "team": "team__name",
 }
-# What the page and REST say of a machine in a list; the documents of its options would take as long as all the rest.
-_SHOWN: Final = (
-    "uuid",
-    "host",
-    "name",
-    "tags",
-    "state",
-    "vcpus",
-    "memory_mib",
-    "autostart",
-    "accelerated",
-    "has_screen",
-    "created_at",
-    "seen_at",
-    "team__name",
-    "owner__username",
-)
+# What else than `SHOWN_IN_LISTS` the page and REST say of a machine; the documents of its options would take as long as
+# all the rest.
+_SHOWN_TOO: Final = ("uuid", "created_at", "seen_at", "team__name", "owner__username")
 _MAC = re.compile(r"(?:[0-9a-f]{2}:)+[0-9a-f]{0,2}")
 # At least as much of an address as tells it from a number in a name.
 _IP_START = re.compile(r"\d{1,3}\.[\d.]*|[0-9a-f]{0,4}:[0-9a-f:.]*")
@@ -208,7 +195,9 @@ def _page(user: User, machines: DomainQuerySet, wanted: Wanted, hosts: Mapping[i
     start = (wanted.page - 1) * wanted.size
     order = _order(wanted.sort)
     keys = list(machines.order_by(*order).values_list("pk", flat=True)[start : start + wanted.size])
-    rows = Domain.objects.filter(pk__in=keys).select_related("team", "owner").only(*_SHOWN)
+    rows = (
+        Domain.objects.filter(pk__in=keys).select_related("team", "owner").only(*SHOWN_IN_LISTS, *_SHOWN_TOO)
+    )
     by_key = {
         row.pk: row
         for row in rows.with_rights(user, may_console=Verb.DOMAIN_CONSOLE, may_power=Verb.DOMAIN_POWER)

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 FIXES: dict[type[HypervisorError], str] = {
     Changed: "Look at what is there now, and ask again.",
     Unreachable: "Check that the host is up and that libvirtd runs on it.",
-    Busy: "Something else works on it. Try again in a moment; docs/operations.md says what helps where that lasts.",
+    Busy: "Something else works on it. Try again in a moment. If that lasts, see docs/operations.md.",
     NoSpace: "Free some space in the pool, or choose another one.",
     AccessDenied: "The host refused. Check the rights of the panel's user and of the storage folder there.",
     Unsupported: "This host's libvirt or QEMU can't do this.",

@@ -146,9 +146,8 @@ class TestStalling:
 
 class TestEnding:
     def test_by_itself_when_nothing_goes_through(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            tunnels, "IDLE_S", 3
-        )  # on a busy machine a second is over before the first forward
+        # On a busy machine one second is over before the first forward.
+        monkeypatch.setattr(tunnels, "IDLE_S", 3)
         tunnels.open_tunnel(host, HERE, SSHD)
         eventually(lambda: not masters(), within_s=20)
 

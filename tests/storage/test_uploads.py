@@ -316,6 +316,7 @@ def wait_for_offset(sender: Sender, address: str, offset: int) -> int:
         seen = answer.headers["Upload-Offset"] if answer.status_code == 200 else "locked"
         if seen == str(offset):
             return offset
+        assert seen in {"0", "locked"}, "not begun, or not given up yet"
         time.sleep(0.05)
     raise AssertionError(f"the upload stayed at {seen}, not {offset}")
 
