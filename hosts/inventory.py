@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +21,15 @@ state_changed = Signal()
 EVENTS_KEPT: Final = 200
 # What a PositiveIntegerField holds. A host can claim any number.
 LARGEST: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """What a host that answers says each time. `cpu_percent` is the share of all its CPUs in use, None if not known."""
+
+    memory_free_mib: int
+    latency_ms: float
+    cpu_percent: float | None
 
 
 class SameMachine(Exception):
@@ -69,19 +79,34 @@ def record_facts(host: Host, facts: HostFacts, *, latency_ms: float) -> None:
     publish("hosts")
 
 
-def record_contact(
-    host: Host, *, memory_free_mib: int, latency_ms: float, cpu_percent: float | None = None
-) -> None:
-    """It still answers. `cpu_percent` is the share of all its CPUs in use, None where it is not known yet."""
-    free_mib = min(memory_free_mib, LARGEST)
-    seen = {"seen_at": Now(), "memory_free_mib": free_mib, "latency_ms": latency_ms}
-    if cpu_percent is not None:
-        seen["cpu_percent"] = round(cpu_percent, 1)
-    # Nearly always it was up before: one statement then, for there are more of these than of anything else.
-    if Host.objects.filter(pk=host.pk, state=HostState.UP, error="", down_since=None).update(**seen):
+@transaction.atomic
+def record_contacts(contacts: Mapping[Host, Contact]) -> None:
+    """These still answer. Says nothing of one that is not up: it was found lost after it said this.
+
+    A few statements, however many hosts.
+    """
+    up = Host.objects.filter(state=HostState.UP, pk__in=[host.pk for host in contacts])
+    keys = set(up.values_list("pk", flat=True))
+    there = {host: contact for host, contact in contacts.items() if host.pk in keys}
+    for columns in (("memory_free_mib", "latency_ms"), ("memory_free_mib", "latency_ms", "cpu_percent")):
+        rows = [
+            Host(pk=host.pk, **_measured(contact))
+            for host, contact in there.items()
+            if (contact.cpu_percent is not None) == ("cpu_percent" in columns)
+        ]
+        Host.objects.bulk_update(sorted(rows, key=lambda row: row.pk), columns)
+    Host.objects.filter(pk__in=keys).update(seen_at=Now())
+    for host in there:
         publish("host", host.uuid)
-    else:
-        _write(host, HostState.UP, error="", down_since=None, **seen)
+
+
+def _measured(contact: Contact) -> dict[str, Any]:
+    measured = {
+        "memory_free_mib": min(contact.memory_free_mib, LARGEST),
+        "latency_ms": contact.latency_ms,
+    }
+    cpu_percent = contact.cpu_percent
+    return measured if cpu_percent is None else measured | {"cpu_percent": round(cpu_percent, 1)}
 
 
 @transaction.atomic

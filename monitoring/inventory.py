@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import transaction
 from django.db.models import Q
@@ -15,7 +15,7 @@ from django.utils import timezone
 from core.events import publish
 from domains.models import Domain
 from hosts.models import Host
-from hypervisor.stats import HostStats
+from hypervisor.stats import DomainStats, HostStats
 from monitoring.models import Usage
 from monitoring.rates import Rates, domain_rates
 
@@ -25,47 +25,61 @@ TELL_S: Final = 4.0
 COLUMNS: Final = tuple(field.name for field in fields(Rates))
 
 
-def record_usage(host: Host, before: HostStats, now: HostStats) -> None:
-    """Write what `host` and its machines used from `before` to `now`; forget those that are not on any more.
+class Sample(NamedTuple):
+    """Two looks at a host, the later one of just now."""
+
+    host: Host
+    before: HostStats
+    now: HostStats
+
+
+def record_usages(samples: Sequence[Sample]) -> None:
+    """Write what hosts and their machines used in between; forget those that are not on any more.
 
     Two statements, whatever their number (SQLite splits more than 2,000 rows), and one more where some went off.
     """
-    machines, measured = _machines(host)
-    earlier = {one.uuid: one for one in before.domains}
-    elapsed_s, sampled_at = now.taken_s - before.taken_s, timezone.now()
+    machines, measured = _machines([one.host for one in samples])
     rows: list[Usage] = []
     on: set[int] = set()
-    for one in now.domains:
-        if one.uuid not in machines:
-            continue  # the inventory hears of it within moments
-        key, vcpus = machines[one.uuid]
-        on.add(key)
-        if one.uuid not in earlier:
-            continue
-        rates = domain_rates(
-            earlier[one.uuid], one, elapsed_s=elapsed_s, vcpus=vcpus, host_cpus=max(host.cpus, 1)
-        )
-        if rates is not None:
-            rows.append(_row(host, key, rates, sampled_at))
+    for sample in samples:
+        earlier = {one.uuid: one for one in sample.before.domains}
+        for now in sample.now.domains:
+            known = machines.get((sample.host.pk, now.uuid))
+            if known is None:
+                continue  # the inventory hears of it within moments
+            key, vcpus = known
+            on.add(key)
+            if now.uuid in earlier and (row := _row(sample, key, vcpus, earlier[now.uuid], now)):
+                rows.append(row)
     _write(rows, measured - on)
 
 
-def _machines(host: Host) -> tuple[dict[str, tuple[int, int]], set[int]]:
-    """By UUID as text, each machine's key and number of vCPUs; and the keys of those that have a row already."""
-    there = Domain.objects.filter(Q(gone_at=None) | Q(usage__isnull=False), host=host).order_by()
-    machines: dict[str, tuple[int, int]] = {}
+def _machines(hosts: list[Host]) -> tuple[dict[tuple[int, str], tuple[int, int]], set[int]]:
+    """By host and UUID as text, each machine's key and number of vCPUs; and the keys of those that have a row."""
+    there = Domain.objects.filter(Q(gone_at=None) | Q(usage__isnull=False), host__in=hosts).order_by()
+    machines: dict[tuple[int, str], tuple[int, int]] = {}
     measured: set[int] = set()
-    for uuid, key, vcpus, gone_at, row in there.values_list("uuid", "pk", "vcpus", "gone_at", "usage"):
+    columns = ("host_id", "uuid", "pk", "vcpus", "gone_at", "usage")
+    for host, uuid, key, vcpus, gone_at, row in there.values_list(*columns):
         if gone_at is None:
-            machines[str(uuid)] = (key, max(vcpus, 1))
+            machines[host, str(uuid)] = (key, max(vcpus, 1))
         if row is not None:
             measured.add(key)
     return machines, measured
 
 
-def _row(host: Host, key: int, rates: Rates, sampled_at: datetime) -> Usage:
+def _row(sample: Sample, key: int, vcpus: int, before: DomainStats, now: DomainStats) -> Usage | None:
+    rates = domain_rates(
+        before,
+        now,
+        elapsed_s=sample.now.taken_s - sample.before.taken_s,
+        vcpus=vcpus,
+        host_cpus=max(sample.host.cpus, 1),
+    )
+    if rates is None:
+        return None
     values = {name: getattr(rates, name) for name in COLUMNS}
-    return Usage(domain_id=key, host_id=host.pk, sampled_at=sampled_at, **values)
+    return Usage(domain_id=key, host_id=sample.host.pk, sampled_at=timezone.now(), **values)
 
 
 @transaction.atomic

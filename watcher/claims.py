@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +29,11 @@ LEASE: Final = timedelta(seconds=12)
 RENEW_S: Final = 4.0
 # Rows of watchers that died, for people who look for them.
 _REMEMBERED: Final = timedelta(hours=1)
-_SEALED: Final = ("host__credentials__ssh_private_key", "host__credentials__client_key")
+# What a lane and its connection rest on; the epoch stands first.
+_VERSION: Final = (
+    "epoch", "host__transport", "host__address", "host__port", "host__username", "host__socket",
+    "host__insecure_since", "host__credentials__changed_at",
+)  # fmt: skip
 _HERE: Final = Q(transport=Transport.LOCAL)
 
 
@@ -54,6 +58,7 @@ class Claims:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._remote_only = remote_only
         self._looked_at = -RENEW_S
+        self._known: dict[int, Held] = {}
 
     def glance(self) -> dict[UUID, Held]:
         """`look`, where it is time for it or a host came; in between what is ours as it is now, by two questions."""
@@ -80,10 +85,15 @@ class Claims:
         return self._held()
 
     def _held(self) -> dict[UUID, Held]:
+        """Reads the hosts that are new or reached in another way; of the others only what tells that they aren't."""
         ours = Claim.objects.filter(watcher=self._uuid, host__gone_at=None)
-        # Keys are for those who connect: unsealing them all at each look would be most of it.
-        found = ours.select_related("host", "host__credentials").defer(*_SEALED)
-        return {claim.host.uuid: _held(claim) for claim in found}
+        versions = {key: tuple(version) for key, *version in ours.values_list("host_id", *_VERSION)}
+        self._known = {key: held for key, held in self._known.items() if versions.get(key) == held.version}
+        changed = [key for key in versions if key not in self._known]
+        for host in Host.objects.filter(pk__in=changed) if changed else ():
+            version = versions[host.pk]
+            self._known[host.pk] = Held(host, version[0], version)
+        return {held.host.uuid: held for held in self._known.values()}
 
     def release(self) -> None:
         """Give everything back, at the end: others need not wait for the leases."""
@@ -99,6 +109,17 @@ class Claims:
                 raise ClaimLost(held.host.name)
             yield
 
+    def still_ours(self, helds: Collection[Held]) -> set[int]:
+        """The keys of those of these hosts that are ours, as of now, to be asked within the transaction that writes.
+
+        Nothing is locked, or one long write would keep all the others waiting: on PostgreSQL a host could be taken
+        over before the commit, by a watcher that found us silent for as long as a lease. So only for what is renewed
+        all the time and makes no host come or go.
+        """
+        epochs = {held.host.pk: held.epoch for held in helds}
+        rows = Claim.objects.filter(host__in=epochs, watcher=self._uuid).values_list("host_id", "epoch")
+        return {key for key, epoch in rows if epochs[key] == epoch}
+
     def _balance(self, hosts: QuerySet[Host], watchers: int) -> None:
         unclaimed = hosts.filter(claim=None)
         Claim.objects.bulk_create([Claim(host=host) for host in unclaimed], ignore_conflicts=True)
@@ -113,13 +134,3 @@ class Claims:
             Claim.objects.filter(free, pk=key).update(
                 watcher=self._uuid, epoch=F("epoch") + 1, lease_until=Now() + LEASE
             )
-
-
-def _held(claim: Claim) -> Held:
-    host = claim.host
-    credentials = getattr(host, "credentials", None)
-    version = (
-        claim.epoch, host.transport, host.address, host.port, host.username, host.socket, host.insecure_since,
-        None if credentials is None else credentials.changed_at,
-    )  # fmt: skip
-    return Held(host, claim.epoch, version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -14,6 +14,7 @@ import domains.duplicates
 import hosts.inventory
 import monitoring.inventory
 import storage.inventory
+from hosts.inventory import Contact
 from hosts.models import Host
 from hypervisor.errors import HypervisorError, Unreachable
 from hypervisor.isolated import Isolated
@@ -24,6 +25,9 @@ from watcher.aside import Aside, Reading
 from watcher.backoff import jittered
 from watcher.news import Awaited, News
 from watcher.reading import Record
+
+# Takes what a pulse found, and lets the lane go on: `watcher.pulses`.
+HandIn: TypeAlias = Callable[[Contact | None, HostStats | None, HostStats], None]
 
 log = structlog.get_logger(__name__)
 
@@ -79,12 +83,13 @@ class _Turn:
 class Following:
     """One connection's time, from connect to break."""
 
-    def __init__(self, host: Host, hypervisor: Isolated, record: Record) -> None:
+    def __init__(self, host: Host, hypervisor: Isolated, record: Record, hand_in: HandIn) -> None:
         self.heard_at = time.monotonic()
         self.latency_s = 0.0
         self._host = host
         self._hypervisor = hypervisor
         self._record = record
+        self._hand_in = hand_in
         self._news = News()
         self._storage = Aside(hypervisor)
         self._guests = Aside(hypervisor)
@@ -192,19 +197,15 @@ class Following:
         memory_free_mib = self._hypervisor.memory_free_mib() if contact else None
         before, self._stats = self._stats, self._hypervisor.read_stats()
         if before is not None or contact:
-            self._record(self._write_pulse, memory_free_mib, before, self._stats)
+            told = None if memory_free_mib is None else self._contact(memory_free_mib, before, self._stats)
+            self._hand_in(told, before, self._stats)
 
-    def _write_pulse(self, memory_free_mib: int | None, before: HostStats | None, now: HostStats) -> None:
-        """In one transaction: there are more of these than of anything else."""
-        if memory_free_mib is not None:
-            hosts.inventory.record_contact(
-                self._host,
-                memory_free_mib=memory_free_mib,
-                latency_ms=1000 * self.latency_s,
-                cpu_percent=None if before is None else host_cpu_percent(before, now),
-            )
-        if before is not None:
-            monitoring.inventory.record_usage(self._host, before, now)
+    def _contact(self, memory_free_mib: int, before: HostStats | None, now: HostStats) -> Contact:
+        return Contact(
+            memory_free_mib=memory_free_mib,
+            latency_ms=1000 * self.latency_s,
+            cpu_percent=None if before is None else host_cpu_percent(before, now),
+        )
 
     def _look_aside(self) -> None:
         """At machines that another host had, and at storage that keeps us waiting."""

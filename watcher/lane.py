@@ -18,12 +18,14 @@ import structlog
 from django.db import InterfaceError, OperationalError
 
 from hosts import connections
-from hosts.inventory import SameMachine, note, record_blocked, record_lost
+from hosts.inventory import Contact, SameMachine, note, record_blocked, record_lost
 from hosts.models import Host
 from hypervisor.errors import AccessDenied, HypervisorError, Unreachable, Unsupported
+from hypervisor.stats import HostStats
 from watcher.backoff import Backoff, jittered
 from watcher.claims import ClaimLost, Claims, Held
 from watcher.following import SLOWEST_LINE_S, Following
+from watcher.pulses import Pulse, Pulses
 from watcher.writers import Writers
 
 log = structlog.get_logger(__name__)
@@ -49,11 +51,12 @@ CLOSING_S: Final = 0.2
 class Lane:
     """Runs from `start` until `stop`, or until another watcher has the host; whatever fails, it tries again."""
 
-    def __init__(self, held: Held, claims: Claims, writers: Writers) -> None:
+    def __init__(self, held: Held, claims: Claims, writers: Writers, pulses: Pulses) -> None:
         self.held = held
         self.host = held.host
         self._claims = claims
         self._writers = writers
+        self._pulses = pulses
         self._backoff = Backoff()
         self._stopping = threading.Event()
         self._wake = os.eventfd(0)
@@ -132,7 +135,7 @@ class Lane:
         self._steady = False
         address = self._writers.do(partial(connections.prepared_address, self.host))
         with connections.open_isolated_at(address, deadline_s=self._open_s()) as hypervisor:
-            following = Following(self.host, hypervisor, self._record)
+            following = Following(self.host, hypervisor, self._record, self._hand_in)
             try:
                 following.begin()
                 self._connected()
@@ -184,6 +187,9 @@ class Lane:
                 self._tell(record_lost, reason)
         except Exception:
             log.exception("the host keeps the state it was seen in")
+
+    def _hand_in(self, contact: Contact | None, before: HostStats | None, now: HostStats) -> None:
+        self._pulses.put(Pulse(held=self.held, contact=contact, before=before, now=now))
 
     def _record(
         self, write: Callable[Parameters, Result], /, *arguments: Parameters.args, **named: Parameters.kwargs

@@ -13,6 +13,7 @@ from django.db import Error, close_old_connections, connection
 from hosts import credentials
 from watcher.claims import Claims, Held
 from watcher.lane import Lane
+from watcher.pulses import Pulses
 from watcher.writers import Writers
 
 log = structlog.get_logger(__name__)
@@ -35,13 +36,14 @@ class Watch:
 
     def run(self) -> None:
         """Watch until `stop`."""
-        writers = Writers()
+        writers, pulses = Writers(), Pulses(self._claims)
         try:
             while not self._stopping.is_set():
-                self._look(writers)
+                self._look(writers, pulses)
                 self._stopping.wait(LOOK_S)
         finally:
             self._end_all()
+            pulses.close()
             self._release()
             writers.close()
 
@@ -49,23 +51,23 @@ class Watch:
         """Let `run` return; may be called from a signal handler."""
         self._stopping.set()
 
-    def _look(self, writers: Writers) -> None:
+    def _look(self, writers: Writers, pulses: Pulses) -> None:
         try:
-            self._keep(self._claims.glance(), writers)
+            self._keep(self._claims.glance(), writers, pulses)
             self._tidy()
         except Exception:
             log.exception("the look failed; the lanes go on while their leases last")
             connection.close()
         close_old_connections()
 
-    def _keep(self, held: dict[UUID, Held], writers: Writers) -> None:
+    def _keep(self, held: dict[UUID, Held], writers: Writers, pulses: Pulses) -> None:
         """See that the lanes are those of the hosts that we hold."""
         for uuid, lane in list(self._lanes.items()):
             if uuid not in held or held[uuid].version != lane.held.version or not lane.alive:
                 self._end(uuid)
         for uuid, one in held.items():
             if uuid not in self._lanes:
-                self._lanes[uuid] = Lane(one, self._claims, writers)
+                self._lanes[uuid] = Lane(one, self._claims, writers, pulses)
                 self._lanes[uuid].start()
         self._ending = [lane for lane in self._ending if lane.alive]
 

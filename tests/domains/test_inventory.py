@@ -17,7 +17,7 @@ from django.utils import timezone
 from domains.duplicates import TOLD_AFTER, released
 from domains.inventory import record_domain, record_domains, record_gone, record_moved
 from domains.models import Domain, DomainDisk, DomainState, Duplicate
-from hosts.inventory import record_contact, record_lost
+from hosts.inventory import record_facts, record_lost
 from hosts.models import Host, HostEvent
 from hypervisor.facts import DomainFacts
 from hypervisor.facts import DomainState as Seen
@@ -25,6 +25,7 @@ from operations.models import Operation, OperationState
 from tests.conftest import Cast
 from tests.domains.facts import disk_facts, domain_facts, nic_facts
 from tests.hints import Hints
+from tests.hosts.facts import host_facts
 
 pytestmark = pytest.mark.django_db
 
@@ -104,8 +105,6 @@ class TestAppearing:
         record_domain(host, facts)
 
         assert Domain.objects.get(uuid=facts.uuid).memory_mib == 2**31 - 1
-        record_contact(host, memory_free_mib=2**43, latency_ms=1)
-        assert Host.objects.get().memory_free_mib == 2**31 - 1
 
 
 class TestChanging:
@@ -392,9 +391,9 @@ class TestHostThatComesAndGoes:
         assert LIST not in hints
 
         with told() as hints:
-            record_contact(host, memory_free_mib=1, latency_ms=0.1)
+            record_facts(host, host_facts(), latency_ms=0.1)
         assert {LIST, ("domain", str(domain.uuid))} <= hints
 
         with told() as hints:
-            record_contact(host, memory_free_mib=1, latency_ms=0.1)
+            record_facts(host, host_facts(), latency_ms=0.1)
         assert LIST not in hints

@@ -14,7 +14,7 @@ from domains.models import Domain, DomainState
 from hosts.models import Host, HostState
 from hypervisor.stats import HostStats
 from monitoring import inventory
-from monitoring.inventory import record_usage
+from monitoring.inventory import Sample, record_usages
 from monitoring.models import Usage
 from tests.monitoring.samples import SECOND_NS, host_stats, stats
 
@@ -31,6 +31,10 @@ def told(django_capture_on_commit_callbacks: Any) -> Told:
     """What waits for the commit: the hints to browsers, and nothing else."""
     capture: Told = django_capture_on_commit_callbacks
     return capture
+
+
+def record_usage(host: Host, before: HostStats, now: HostStats) -> None:
+    record_usages([Sample(host, before, now)])
 
 
 def later(*domains: Any, taken_s: float = 5.0, **different: Any) -> HostStats:
