@@ -6,7 +6,7 @@ told only of what changed. Machines are known by their UUID: names are labels, m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
@@ -58,13 +58,16 @@ def record_domain(host: Host, facts: DomainFacts) -> Domain:
 
 
 @transaction.atomic
-def record_domains(host: Host, facts: Sequence[DomainFacts]) -> set[UUID]:
+def record_domains(
+    host: Host, facts: Sequence[DomainFacts], *, unchanged: Collection[UUID] = frozenset()
+) -> set[UUID]:
     """Write what all machines of a host said just now; a row that is not among them is marked as gone.
 
+    `unchanged` are those that said what their rows hold (`domains.standing`): they are there, and not compared.
     Returns those that belong to another host. The number of queries does not depend on the number of machines (SQLite
     splits writes of many changed rows).
     """
-    here = _rows(Q(host=host, gone_at=None))
+    here = _rows(Q(host=host, gone_at=None) & ~Q(uuid__in=unchanged))
     strangers = [one.uuid for one in facts if one.uuid not in here]
     recording = _Recording(host, here | (_rows(Q(uuid__in=strangers)) if strangers else {}))
     elsewhere = {one.uuid for one in facts if recording.compare(one).host_id != host.pk}

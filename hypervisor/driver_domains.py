@@ -10,7 +10,7 @@ import libvirt
 
 from hypervisor.connection import Connection, unless_taken
 from hypervisor.errors import Invalid, NotFound
-from hypervisor.facts import DomainFacts, DomainState
+from hypervisor.facts import DomainFacts, DomainReading, DomainState
 from hypervisor.specs import DomainSpec
 from hypervisor.states import domain_state, state_reason
 from hypervisor.translation import translate
@@ -56,9 +56,13 @@ class DomainCalls(Connection):
         live, definition = _documents(domain, situation.live_id)
         return parse.domain_facts(definition=definition, live=live, situation=situation), definition
 
-    @translate()
     def read_domains(self) -> list[DomainFacts]:
         """All domains. One that vanishes while we read is left out; so is one that cannot be understood, and logged."""
+        return [one.facts for one in self.read_domains_anew({}) if one.facts is not None]
+
+    @translate()
+    def read_domains_anew(self, known: dict[UUID, str]) -> list[DomainReading]:
+        """The same, without the facts of those that still have the digest in `known`: their documents aren't parsed."""
         persistent = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
         autostart = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
         managed_save = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
@@ -75,7 +79,7 @@ class DomainCalls(Connection):
             )
             try:
                 with translate():
-                    found.append(_facts(domain, situation))
+                    found.append(_reading(domain, situation, known))
             except (NotFound, Invalid) as error:
                 _log.warning("Left domain %s out: %s", uuid, error)
         return found
@@ -173,6 +177,18 @@ def _situation(domain: libvirt.virDomain) -> parse.DomainSituation:
 def _facts(domain: libvirt.virDomain, situation: parse.DomainSituation) -> DomainFacts:
     live, definition = _documents(domain, situation.live_id)
     return parse.domain_facts(definition=definition, live=live, situation=situation)
+
+
+def _reading(
+    domain: libvirt.virDomain, situation: parse.DomainSituation, known: dict[UUID, str]
+) -> DomainReading:
+    uuid = UUID(domain.UUIDString())
+    live, definition = _documents(domain, situation.live_id)
+    digest = parse.domain_digest(definition=definition, live=live, situation=situation)
+    facts = None
+    if known.get(uuid) != digest:
+        facts = parse.domain_facts(definition=definition, live=live, situation=situation)
+    return DomainReading(uuid=uuid, digest=digest, facts=facts)
 
 
 def _documents(domain: libvirt.virDomain, live_id: int | None) -> tuple[str | None, str]:

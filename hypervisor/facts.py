@@ -243,6 +243,18 @@ class DomainFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DomainReading:
+    """One domain among all. `digest` tells what it says from anything else that it could say.
+
+    `facts` is None where that is what the asker knows already.
+    """
+
+    uuid: UUID
+    digest: str
+    facts: DomainFacts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolFacts:
     """One storage pool; the sizes are 0 and `path` is what was configured while it is inactive."""
 

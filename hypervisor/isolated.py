@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from uuid import UUID
 from hypervisor import events, wire
 from hypervisor.device_facts import BridgeFacts, HostDeviceFacts
 from hypervisor.errors import Busy, HypervisorError, Unreachable
-from hypervisor.facts import DomainFacts, HostFacts, NetworkFacts, PoolFacts, VolumeFacts
+from hypervisor.facts import DomainFacts, DomainReading, HostFacts, NetworkFacts, PoolFacts, VolumeFacts
 from hypervisor.guest_facts import GuestFacts
 from hypervisor.snapshots import SnapshotFacts, SnapshotOutline
 from hypervisor.stats import HostStats
@@ -158,9 +158,9 @@ class Isolated:
         """All that is known of one domain. Raises `NotFound`."""
         return self._ask("read_domain", DomainFacts, uuid)
 
-    def read_domains(self) -> list[DomainFacts]:
-        """All domains that can be understood."""
-        return self._ask("read_domains", list[DomainFacts])
+    def read_domains_anew(self, known: Mapping[UUID, str]) -> list[DomainReading]:
+        """All domains that can be understood; without the facts of those that still have the digest in `known`."""
+        return self._ask("read_domains_anew", list[DomainReading], known)
 
     def read_definition(self, uuid: UUID) -> str:
         """One domain's definition, with its secrets. Raises `NotFound`."""

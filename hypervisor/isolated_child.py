@@ -34,7 +34,7 @@ CALLS: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
             Hypervisor.host_facts,
             Hypervisor.memory_free_mib,
             Hypervisor.read_domain,
-            Hypervisor.read_domains,
+            Hypervisor.read_domains_anew,
             Hypervisor.read_definition,
             Hypervisor.snapshot_outlines,
             Hypervisor.read_snapshots,

@@ -14,6 +14,7 @@ import domains.duplicates
 import hosts.inventory
 import monitoring.inventory
 import storage.inventory
+from domains.standing import Standing
 from hosts.inventory import Contact
 from hosts.models import Host
 from hypervisor.errors import HypervisorError, Unreachable
@@ -94,6 +95,7 @@ class Following:
         self._storage = Aside(hypervisor)
         self._guests = Aside(hypervisor)
         self._awaited = Awaited()
+        self._standing = Standing()
         self._elsewhere: set[UUID] = set()
         self._pulses = 0
         self._readings = 0
@@ -140,7 +142,7 @@ class Following:
     def _look(self) -> None:
         uuids = self._news.take_domains()
         if len(uuids) >= MANY:
-            self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
+            self._elsewhere = self._read_domains()
         else:
             for uuid in uuids:
                 self._elsewhere.discard(uuid)
@@ -158,7 +160,7 @@ class Following:
         self._feel()
         if self._readings % FACTS_EVERY == 0:
             reading.read_facts(self._host, self._hypervisor, self._record, latency_s=self.latency_s)
-        self._elsewhere = reading.read_domains(self._host, self._hypervisor, self._record)
+        self._elsewhere = self._read_domains()
         reading.read_snapshots(self._host, self._hypervisor, self._record)
         reading.read_networks(self._host, self._hypervisor, self._record)
         if self._readings % DEVICES_EVERY == 0:
@@ -166,6 +168,9 @@ class Following:
             reading.read_devices(self._host, self._hypervisor, self._record)
         self._read_storage(refresh=self._readings % REFRESH_EVERY == 0)
         self._readings += 1
+
+    def _read_domains(self) -> set[UUID]:
+        return reading.read_domains(self._host, self._hypervisor, self._record, self._standing)
 
     def _read_storage(self, *, refresh: bool) -> None:
         self._storage.start(lambda: reading.read_storage(self._host, self._record, refresh=refresh))

@@ -21,6 +21,7 @@ import hosts.devices
 import hosts.inventory
 import networks.inventory
 import storage.inventory
+from domains.standing import Standing
 from hosts.models import Host
 from hypervisor import isolated
 from hypervisor.errors import HypervisorError, NotFound, Unreachable
@@ -55,11 +56,13 @@ def read_facts(host: Host, hypervisor: Isolated, record: Record, *, latency_s: f
     host.cpus = facts.cpus
 
 
-def read_domains(host: Host, hypervisor: Isolated, record: Record) -> set[UUID]:
+def read_domains(host: Host, hypervisor: Isolated, record: Record, standing: Standing) -> set[UUID]:
     """All its machines, and the definitions that changed. Returns those that belong to another host."""
     elsewhere: set[UUID] = set()
     with _survived("machines"):
-        elsewhere |= record(domains.inventory.record_domains, host, hypervisor.read_domains())
+        known = record(standing.known, host)
+        readings = hypervisor.read_domains_anew(known)
+        elsewhere |= record(standing.record, host, known, readings)
         _keep_definitions(host, hypervisor, record, record(domains.versions.unkept, host))
     return elsewhere
 

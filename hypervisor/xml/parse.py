@@ -81,6 +81,12 @@ def domain_facts(*, definition: str, live: str | None, situation: DomainSituatio
     )
 
 
+def domain_digest(*, definition: str, live: str | None, situation: DomainSituation) -> str:
+    """Another one if `domain_facts` could give anything else for it."""
+    said = repr((definition, live, situation)).encode("utf-8", errors="surrogatepass")
+    return hashlib.blake2b(said, digest_size=16).hexdigest()
+
+
 def document_sha(definition: str) -> str:
     """The SHA-256 that tells one definition (inactive, with secrets) from another."""
     return hashlib.sha256(definition.encode("utf-8", errors="surrogatepass")).hexdigest()

@@ -56,7 +56,7 @@ class TestCalls:
     ) -> None:
         with machine(lab_host, "<b>&ñ") as made:
             assert isolated.read_domain(made.uuid) == host.read_domain(made.uuid)
-            assert isolated.read_domains() == host.read_domains()
+            assert isolated.read_domains_anew({}) == host.read_domains_anew({})
         assert isolated.list_networks() == host.list_networks()
         # How full they are changes with what others do on the same file system.
         assert [facts.uuid for facts in isolated.list_pools()] == [facts.uuid for facts in host.list_pools()]
@@ -65,6 +65,22 @@ class TestCalls:
         assert isolated.refresh_pool(pool).path == host.refresh_pool(pool).path
         assert isolated.host_facts().uuid == host.host_facts().uuid
         assert isolated.memory_free_mib() > 0
+
+    def test_what_is_known_does_not_come_again(self, isolated: Isolated, lab_host: LabHost) -> None:
+        with machine(lab_host, "one") as one, machine(lab_host, "two") as two:
+            first = {reading.uuid: reading for reading in isolated.read_domains_anew({})}
+            known = {uuid: reading.digest for uuid, reading in first.items()}
+            two.virsh("autostart")
+
+            again = {reading.uuid: reading for reading in isolated.read_domains_anew(known)}
+
+        assert first[one.uuid].facts is not None
+        assert again[one.uuid].facts is None
+        assert again[one.uuid].digest == known[one.uuid]
+        changed = again[two.uuid].facts
+        assert changed is not None
+        assert changed.autostart
+        assert again[two.uuid].digest != known[two.uuid]
 
     def test_errors_come_as_what_they_are(self, isolated: Isolated) -> None:
         with pytest.raises(NotFound) as caught:
@@ -239,7 +255,7 @@ class TestEnding:
         os.kill(child, 9)
 
         with pytest.raises(Unreachable):
-            isolated.read_domains()
+            isolated.read_domains_anew({})
 
     def test_another_zygote_takes_the_place_of_a_dead_one(self, isolated: Isolated, address: Address) -> None:
         process = hypervisor.isolated._zygote._process

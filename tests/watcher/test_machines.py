@@ -108,6 +108,19 @@ class TestFullReading:
 
         assert is_shown(stays, state=DomainState.RUNNING)
 
+    def test_a_row_that_somebody_changed_is_set_right(
+        self, near: Host, define: Define, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("watcher.following.READ_ALL_S", 1.0)
+        machine = define("web1")
+        with watching():
+            eventually(lambda: is_shown(machine, name="web1", vcpus=1), within_s=20)
+            time.sleep(3)  # a few readings, by which it is known as it is
+            Domain.objects.filter(uuid=machine.uuid).update(vcpus=7)
+            eventually(lambda: is_shown(machine, vcpus=1), within_s=10)
+            seen_at = Domain.objects.get(uuid=machine.uuid).seen_at
+            eventually(lambda: is_shown(machine, seen_at__gt=seen_at), within_s=10)
+
     def test_the_hosts_sums_follow(self, watched: Host, define: Define) -> None:
         machine = define("web1")
         machine.virsh("start")
