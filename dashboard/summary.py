@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Case, Count, When
+from django.db.models import Case, Count, Q, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,6 +24,8 @@ MOST_HOSTS = 12
 MOST_OPERATIONS = 6
 MOST_OWN = 10
 MOST_ATTENTION = 6
+# So many stand before hosts and pools in trouble, which are most often why there are more.
+MOST_PARKED_FIRST = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,16 +132,23 @@ def _attention(user: User, hosts: list[Host], pools: list[Pool]) -> list[Attenti
         for pool in pools
         if pool.used_percent >= NEARLY_FULL_PERCENT
     ]
-    failed = Operation.objects.permitted(user, Verb.OPERATION_VIEW).filter(
-        state=OperationState.FAILED, finished_at__gte=timezone.now() - FAILED_FOR
-    )
-    found += [
+    broken = _broken(user)
+    parked = sum(operation.parked for operation in broken[:MOST_PARKED_FIRST])
+    told = [
         Attention(
-            level="error" if operation.left_behind else "warning",
-            title=f"Failed: {operation.title}",
+            level="error" if operation.left_behind or operation.parked else "warning",
+            title=f"{'Parked' if operation.parked else 'Failed'}: {operation.title}",
             words=" ".join(part for part in (operation.error, operation.left_behind) if part),
             url=reverse("operations:detail", args=[operation.pk]),
         )
-        for operation in failed[:MOST_ATTENTION]
+        for operation in broken
     ]
-    return found
+    return [*told[:parked], *found, *told[parked:]]
+
+
+def _broken(user: User) -> list[Operation]:
+    """The last that failed, and before them those that will not be tried again."""
+    ended = Operation.objects.permitted(user, Verb.OPERATION_VIEW).filter(
+        Q(state=OperationState.FAILED) | Q(parked=True), finished_at__gte=timezone.now() - FAILED_FOR
+    )
+    return list(ended.order_by("-parked", "-created_at", "-id")[:MOST_ATTENTION])

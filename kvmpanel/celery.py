@@ -5,9 +5,16 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_postrun, worker_process_init, worker_ready
+from celery.signals import (
+    setup_logging,
+    task_postrun,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from core.memory import give_back_when_settled
+from operations import stopping
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmpanel.settings")
 
@@ -43,6 +50,12 @@ def become_worker(**_: Any) -> None:
 def settle(**_: Any) -> None:
     """In the parent of the children."""
     give_back_when_settled()
+
+
+@worker_shutting_down.connect
+def tell_children(**_: Any) -> None:
+    """In the parent, at the supervisor's SIGTERM: their operations have as long as its patience."""
+    stopping.tell()
 
 
 @task_postrun.connect

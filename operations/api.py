@@ -22,7 +22,10 @@ router = Router(tags=["operations"])
 
 
 class OperationOut(Schema):
-    """One operation. `progress` is in percent; `fix` says what to do about `error`; `parent_id` asked for it."""
+    """One operation. `progress` is in percent; `fix` says what to do about `error`; `parent_id` asked for it.
+
+    One that is `parked` had its last attempt: the panel won't try again, somebody has to look.
+    """
 
     id: UUID
     parent_id: UUID | None
@@ -38,6 +41,7 @@ class OperationOut(Schema):
     error: str
     fix: str
     left_behind: str
+    parked: bool
     cancellable: bool
     cancel_requested: bool
     created_at: datetime

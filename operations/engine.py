@@ -2,7 +2,8 @@
 
 Order for each step: journal the intent, look whether the effect is there already, act, journal the outcome. On
 failure or cancel the steps are taken back in reverse. What may pass (a host that doesn't answer) is tried again
-later, up to ATTEMPTS times in all.
+later. It has ATTEMPTS attempts in all, those counted that its worker did not survive, and as many to be taken back;
+what has used them up is parked: it ends, and people are told.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from accounts.models import User
 from accounts.scoping import allowed
@@ -28,8 +29,6 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
 BACK_OFF = timedelta(seconds=5)
-# An operation that takes its worker down with it must not go round for ever.
-CLAIMS = 6
 # Nothing that happens after one of these can be written down: stop, and let the lease run out.
 STOP = (journal.LeaseLost, OperationalError, InterfaceError)
 
@@ -51,6 +50,7 @@ def execute(operation_id: UUID) -> None:
             log.warning("gave the operation up; the next attempt goes on from the journal", error=repr(error))
             if operation is not None and not isinstance(error, journal.LeaseLost):
                 with suppress(DatabaseError, InterfaceError):
+                    connection.close_if_unusable_or_obsolete()
                     journal.let_go(operation)
 
 
@@ -67,7 +67,13 @@ def _execute(operation: Operation) -> None:
         else:
             _attempt(operation, pairs)
     except Later as later:
-        journal.put_back(operation, after=timedelta(seconds=later.after_s), message=later.message, attempts=0)
+        # To wait is no attempt. Those before it count on: a step may wait for what it left when its worker died.
+        journal.put_back(
+            operation,
+            after=timedelta(seconds=later.after_s),
+            message=later.message,
+            attempts=max(operation.attempts - 1, 0),
+        )
         if later.parts and journal.parts_ended(operation, later.parts):
             journal.wake(operation.pk)
 
@@ -109,7 +115,7 @@ def _attempt(operation: Operation, pairs: Pairs) -> None:
 
 
 def _check_sane(operation: Operation) -> None:
-    if operation.attempts > CLAIMS:
+    if _used_up(operation):
         raise Conflict("Every attempt at this broke off.", fix="Tell your operator; the logs tell more.")
     if operation.actor is not None and not operation.committed:
         _check_still_allowed(operation, operation.actor)
@@ -157,6 +163,8 @@ def _failed(operation: Operation, pairs: Pairs, failure: Failure) -> None:
                 journal.mark(operation, row, StepState.PENDING)
         _try_later(operation, failure)
         return
+    if failure.passing or _used_up(operation):
+        _park(operation)
     for _, row in pairs:
         if row.state == StepState.RUNNING:
             journal.say(operation, f"{row.title}: {failure.message}")
@@ -183,10 +191,21 @@ def _try_later(operation: Operation, failure: Failure) -> None:
 
 
 def _turn_back(operation: Operation, pairs: Pairs, failure: Failure | None = None) -> None:
-    """Take everything back; without a failure a person asked for it."""
+    """Take everything back; without a failure a person asked for it. This is the first attempt at that."""
     reason = {"error": failure.message, "fix": failure.fix} if failure else {}
-    journal.write(operation, undoing=True, attempts=0, message="", **reason)
+    journal.write(operation, undoing=True, attempts=1, message="", **reason)
     _undo(operation, pairs)
+
+
+def _used_up(operation: Operation) -> bool:
+    """Whether it had all its attempts before this one, and none of them came to an end."""
+    return operation.attempts > ATTEMPTS
+
+
+def _park(operation: Operation) -> None:
+    """It will not be tried again: somebody has to look."""
+    log.error("gave up after the last attempt", kind=operation.kind, target=operation.target_name)
+    journal.write(operation, parked=True)
 
 
 def _undo(operation: Operation, pairs: Pairs) -> None:
@@ -202,12 +221,14 @@ def _undo(operation: Operation, pairs: Pairs) -> None:
             return
         else:
             left.append(f"{row.title}: {failure.message}")
+            if failure.passing or _used_up(operation):
+                _park(operation)
     state = OperationState.FAILED if operation.error else OperationState.CANCELLED
     _settle(operation, state, left_behind="\n".join(left))
 
 
 def _undo_one(operation: Operation, step: Step, row: OperationStep) -> Failure | None:
-    if operation.attempts > CLAIMS:
+    if _used_up(operation):
         return Failure(message="every attempt to take this back broke off.", fix="", passing=False)
     journal.write(operation, message=f"Taking back: {row.title}"[:255])
     journal.tell(operation)
@@ -244,6 +265,6 @@ def _settle(operation: Operation, state: OperationState, **changes: str) -> None
 
 def _stops(operation: Operation, error: Exception) -> bool:
     """Whether it is one of STOP; what the database refuses again and again is a failure as any other."""
-    if operation.attempts > CLAIMS:
+    if _used_up(operation):
         return isinstance(error, journal.LeaseLost)
     return isinstance(error, STOP)

@@ -1,4 +1,4 @@
-"""Keeps the lease of a running operation while its step sits in one long call."""
+"""Keeps the lease of a running operation while its step sits in one long call, and hands its attempt back at a stop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
-from operations import journal
+from operations import journal, stopping
 from operations.models import Operation
 
 log = structlog.get_logger(__name__)
@@ -21,6 +21,7 @@ class Heartbeat:
         self._operation = Operation(pk=operation.pk, epoch=operation.epoch)
         self._every_s = journal.LEASE.total_seconds() / 3
         self._stop = threading.Event()
+        self._handed_back = False
         self._thread = threading.Thread(target=self._beat, name=f"lease {operation.pk}", daemon=True)
 
     def __enter__(self) -> None:
@@ -44,6 +45,9 @@ class Heartbeat:
     def _renew(self) -> None:
         try:
             journal.renew(self._operation)
+            if stopping.told() and not self._handed_back:
+                journal.hand_back(self._operation)
+                self._handed_back = True
         except (DatabaseError, InterfaceError) as error:
             # A cut line or a locked file: with a new connection the next beat may still be in time.
             log.warning("could not renew the lease", error=str(error))

@@ -163,6 +163,14 @@ def let_go(operation: Operation) -> None:
         tell(operation)
 
 
+def hand_back(operation: Operation) -> None:
+    """Make this attempt not count: the panel is being stopped, and ends whoever is at it by then.
+
+    Where it gets to its own end before, nothing is different.
+    """
+    _held(operation).update(attempts=Greatest(F("attempts") - 1, 0))
+
+
 def parts_ended(operation: Operation, left: int) -> bool:
     """Whether fewer than `left` of its parts are at work by now."""
     return operation.children.active().count() < left
@@ -177,7 +185,8 @@ def wake(operation_id: UUID) -> None:
 def wake_about(kind: str, keys: Collection[UUID]) -> None:
     """Let those about these things that wait for something (`run.Later`) look at once: the things have changed.
 
-    One that waits to be tried again after a failure goes on waiting.
+    One that waits to be tried again after a failure goes on waiting; one that had a failure before it came to wait
+    looks by itself.
     """
     waiting = Operation.objects.filter(state=OperationState.QUEUED, attempts=0, not_before__isnull=False)
     for operation_id in waiting.filter(target_kind=kind, target_id__in=keys).values_list("pk", flat=True):

@@ -95,6 +95,8 @@ class Operation(models.Model):
     cancel_requested = models.BooleanField(default=False)
     # Past the point of no return: it can't be cancelled, and a failure is not taken back.
     committed = models.BooleanField(default=False)
+    # It had its last attempt, forwards or at being taken back: it ended without its end, and somebody has to look.
+    parked = models.BooleanField(default=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

@@ -18,7 +18,7 @@ from operations.procedures import Step
 from operations.run import Later, Run
 from storage import inventory
 from storage.models import Volume
-from storage.procedures.volumes import CreateVolume, find, forget, record, refuse_if_plugged_in
+from storage.procedures.volumes import CreateVolume, find, forget, look_anew, record, refuse_if_plugged_in
 
 _LOOK_EVERY_S: Final = 0.5
 # A copy that lost its client goes on in the host; until its end nobody can delete it.
@@ -115,9 +115,15 @@ def checked_source(hypervisor: Hypervisor, source: Volume, format: str) -> Volum
 
     It would have them converted as that: a guest that writes a header with a backing file at the beginning of its raw
     disk would get any file of the host into its copy (CVE-2015-5163).
+
+    What was filled a moment ago libvirt looks at again by itself, a moment later, or not at all where it is at work on
+    another volume of the pool: it is asked to. Raises Later while it can't.
     """
     try:
         facts = hypervisor.read_volume(source.pool.uuid, source.name)
+        if facts.format != format:
+            look_anew(hypervisor, hypervisor.read_pool(source.pool.uuid))
+            facts = hypervisor.read_volume(source.pool.uuid, source.name)
     except NotFound:
         raise Conflict(f"{source} is not on its host any more.") from None
     if facts.format != format:

@@ -84,6 +84,34 @@ class TestAttention:
         assert self.titles(cast.member) == ["Failed: Start web1"]
         assert self.titles(cast.stranger) == []
 
+    def test_two_that_are_parked_are_never_pushed_out(self, cast: Cast, host: Host) -> None:
+        Host.objects.bulk_create(Host(name=f"dead{n}", state=HostState.DOWN) for n in range(6))
+        for n in range(3):
+            operation(
+                cast.member, OperationState.FAILED, finished_at=timezone.now(), parked=True, title=f"Move {n}"
+            )
+            operation(cast.member, OperationState.FAILED, finished_at=timezone.now())
+
+        assert self.titles(cast.operator)[:3] == [
+            "Parked: Move 2",
+            "Parked: Move 1",
+            "dead0 can't be reached",
+        ]
+        assert self.titles(cast.member)[:3] == ["Parked: Move 2", "Parked: Move 1", "Parked: Move 0"]
+
+    def test_one_that_a_person_cancelled_and_that_is_parked(self, cast: Cast) -> None:
+        operation(
+            cast.member,
+            OperationState.CANCELLED,
+            finished_at=timezone.now(),
+            parked=True,
+            left_behind="a disk",
+        )
+        operation(cast.member, OperationState.CANCELLED, finished_at=timezone.now())
+
+        (alert,) = overview(cast.operator).attention
+        assert (alert.level, alert.title, alert.words) == ("error", "Parked: Start web1", "a disk")
+
 
 class TestPage:
     @pytest.mark.parametrize("name", ["superuser", "operator", "auditor", "lead", "member", "stranger"])

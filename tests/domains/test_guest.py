@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -15,7 +14,6 @@ import pytest
 from django.core import serializers
 from django.db import connection
 from django.urls import reverse
-from django.utils import timezone
 from lxml import etree
 from lxml.builder import E
 
@@ -27,12 +25,11 @@ from domains.actions.guest import GuestVerb
 from domains.models import AgentState, Domain, DomainState, GuestSecret
 from hosts.connections import borrow, open_isolated
 from hypervisor.guest_facts import AgentLink, GuestFacts
-from operations import journal
-from operations.models import Operation, OperationLog, OperationState, OperationStep, StepState
+from operations.models import Operation, OperationLog, OperationState, OperationStep
 from tests.conftest import Cast, browser_of, program_of
 from tests.eventually import eventually
 from tests.faults.cases.base import Ground
-from tests.lab.agent_guest import AGENT_COMMAND_LINE, agent_guest
+from tests.lab.agent_guest import agent_machine
 from tests.lab.host import LabHost
 from tests.stage import adopt, carry_out
 from watcher.aside import Aside
@@ -50,26 +47,12 @@ def running(lab_host: LabHost) -> Iterator[tuple[str, Path]]:
 
 
 def _boot(lab: LabHost, name: str, more: str) -> tuple[str, Path]:
-    guest, serial, disk = agent_guest(), lab.root / f"{name}.log", lab.root / f"{name}.img"
+    serial, disk = lab.root / f"{name}.log", lab.root / f"{name}.img"
     lab.exec("qemu-img", "create", "-q", "-f", "raw", str(disk), "64M")
     serial.touch()
-    boot = [
-        E.kernel(str(guest.kernel)),
-        E.initrd(str(guest.initrd)),
-        E.cmdline(f"{AGENT_COMMAND_LINE} {more}"),
-    ]
-    source = E.driver(name="qemu", type="raw", discard="unmap"), E.source(file=str(disk))
-    devices = [
-        E.disk(*source, E.target(dev="vda", bus="virtio"), type="file", device="disk"),
-        E.interface(E.source(network="default"), E.model(type="virtio"), type="network"),
-        E.channel(E.target(type="virtio", name="org.qemu.guest_agent.0"), type="unix"),
-        E.serial(E.source(path=str(serial)), type="file"),
-    ]
-    system = E.os(E.type("hvm", arch="x86_64", machine="q35"), *boot)
-    memory = E.memory("160", unit="MiB")
-    root = E.domain(
-        E.name(name), memory, E.vcpu("1"), system, E.features(E.acpi()), E.devices(*devices), type="qemu"
-    )
+    root = agent_machine(name, disk=disk, serial=serial, more=more)
+    card = E.interface(E.source(network="default"), E.model(type="virtio"), type="network")
+    root.find("devices").append(card)
     file = lab.root / f"{name}.xml"
     file.write_bytes(etree.tostring(root))
     lab.virsh("create", str(file))
@@ -253,91 +236,6 @@ class TestPassword:
             actions.set_password(domain=domain, user=user, password=password, actor=cast.operator)
         assert refused.value.field == field
         assert not GuestSecret.objects.exists()
-
-
-class Died(BaseException):
-    """As good as SIGKILL: nothing in the engine handles it."""
-
-
-class TestCrashes:
-    """A machine with an agent boots for too long to have one for each boundary, as tests.faults does."""
-
-    @pytest.mark.parametrize("moment", ["before running", "after running", "before done", "after done"])
-    @pytest.mark.parametrize(
-        ("kind", "position"),
-        [("ping", 0), ("trim", 0), ("thaw", 0), ("password", 0), ("freeze", 0), ("freeze", 1), ("freeze", 2)],
-    )
-    def test_at_any_boundary_change_nothing_of_the_end(
-        self,
-        ground: Ground,
-        domain: Domain,
-        monkeypatch: pytest.MonkeyPatch,
-        kind: str,
-        position: int,
-        moment: str,
-    ) -> None:
-        asked = ask(kind, domain, ground)
-        die_at(monkeypatch, position, moment)
-        with pytest.raises(Died):
-            carry_out_to_its_end(asked)
-        monkeypatch.undo()
-        go_on(asked)
-        carry_out_to_its_end(asked)
-        asked.refresh_from_db()
-        assert asked.state == OperationState.SUCCEEDED, asked.error
-        assert not frozen(ground, domain)
-        assert not GuestSecret.objects.exists()
-
-    @pytest.mark.parametrize("moment", ["before undone", "after undone"])
-    def test_while_a_freeze_is_cancelled_leave_nothing_frozen(
-        self, ground: Ground, domain: Domain, monkeypatch: pytest.MonkeyPatch, moment: str
-    ) -> None:
-        asked = actions.freeze(domain=domain, seconds=600, actor=ground.actor)
-        carry_out(asked.pk)
-        actions.command(verb=GuestVerb.THAW, domain=domain, actor=ground.actor)
-        die_at(monkeypatch, 0, moment)
-        with pytest.raises(Died):
-            carry_out(asked.pk)
-        monkeypatch.undo()
-        go_on(asked)
-        ended = carry_out(asked.pk)
-        assert (ended.state, ended.left_behind) == (OperationState.CANCELLED, "")
-        assert not frozen(ground, domain)
-
-
-def carry_out_to_its_end(operation: Operation) -> None:
-    while carry_out(operation.pk).active:
-        go_on(operation)
-
-
-def ask(kind: str, domain: Domain, ground: Ground) -> Operation:
-    if kind == "password":
-        return actions.set_password(domain=domain, user="root", password=CANARY, actor=ground.actor)
-    if kind == "freeze":
-        return actions.freeze(domain=domain, seconds=1, actor=ground.actor)
-    return actions.command(verb=GuestVerb(kind), domain=domain, actor=ground.actor)
-
-
-def die_at(monkeypatch: pytest.MonkeyPatch, position: int, moment: str) -> None:
-    """At this boundary of the journal; as in tests.faults.worker."""
-    mark, (when, state) = journal.mark, moment.split()
-
-    def mark_or_die(operation: Operation, row: OperationStep, to: StepState, **changes: object) -> None:
-        here = (row.position, to) == (position, state)
-        if here and when == "before":
-            raise Died
-        mark(operation, row, to, **changes)
-        if here:
-            raise Died
-
-    monkeypatch.setattr(journal, "mark", mark_or_die)
-
-
-def go_on(operation: Operation) -> None:
-    """As if the lease, or what it waits for, were over."""
-    past = timezone.now() - timedelta(seconds=1)
-    Operation.objects.filter(pk=operation.pk).update(not_before=None)
-    Operation.objects.filter(pk=operation.pk, state=OperationState.RUNNING).update(lease_until=past)
 
 
 class TestSilence:

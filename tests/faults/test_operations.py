@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from operations import queue
+from operations.engine import ATTEMPTS
 from operations.models import Operation, OperationState
+from tests.eventually import eventually
 from tests.faults.harness import PROMISE_S, Crew, cut_database_lines, dead_redis, flush_redis, toys
 
 STEPS = 3
+DEADLY = 20
 ONCE_EACH = [f"do {number}" for number in range(STEPS)]
 FORWARD = [
     f"{step}:{moment}"
@@ -48,6 +51,23 @@ class TestWorkerKilled:
         ended = crew.wait(*asked)
         assert {operation.state for operation in ended} == {OperationState.SUCCEEDED}
         assert [toy.history() for toy in many] == [ONCE_EACH] * len(many)
+
+
+class TestStop:
+    def test_is_no_attempt(self, crew: Crew, tmp_path: Path) -> None:
+        """As the supervisor does it: SIGTERM, and SIGKILL for what is not over when its patience is."""
+        (toy,) = toys(tmp_path, 1)
+        asked = crew.ask(toy, slow_s=10)
+        _until_some_run()
+        assert crew._worker is not None
+        crew._worker.terminate()
+        rows = Operation.objects.filter(pk=asked.pk)
+        eventually(lambda: rows.filter(state=OperationState.RUNNING, attempts=0).exists(), within_s=9)
+        crew.kill_worker()
+        crew.start_worker()
+        (ended,) = crew.wait(asked, within_s=2 * PROMISE_S)
+        assert (ended.state, ended.attempts) == (OperationState.SUCCEEDED, 1)
+        assert toy.history() == ONCE_EACH
 
 
 class TestQueue:
@@ -104,13 +124,15 @@ class TestPoison:
         self, crew: Crew, tmp_path: Path
     ) -> None:
         bad, *good = toys(tmp_path, 9)
-        poison = crew.ask(bad, *["1:after running"] * 20, steps=STEPS)
+        poison = crew.ask(bad, *["1:after running"] * DEADLY, steps=STEPS)
         others = crew.wait(*(crew.ask(toy) for toy in good))
         assert {operation.state for operation in others} == {OperationState.SUCCEEDED}
 
         (parked,) = crew.wait(poison, within_s=400)
-        assert parked.state == OperationState.FAILED
+        assert (parked.state, parked.parked) == (OperationState.FAILED, True)
         assert "broke off" in parked.error
+        fates = (crew.fates / str(poison.pk)).read_text().splitlines()
+        assert len(fates) == DEADLY - ATTEMPTS, "so many workers it took with it"
         assert bad.effects() == [], "what it had done was taken back"
 
 

@@ -8,7 +8,9 @@ Started with `mute=yes` it has something at the other end of the channel that li
 import gzip
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from lxml.builder import E
 
 from tests.lab import artifacts
 from tests.lab.guest import COMMAND_LINE, Archive, Guest, kernel_package, tiny_guest
@@ -38,6 +40,31 @@ read -r line
 echo "PASSWORD $(printf %s "$line" | sha256sum | cut -d' ' -f1)" >/dev/console
 """
 _OS_RELEASE: Final = 'NAME="Tiny"\nPRETTY_NAME="Tiny 1 <b>(agent)</b>"\nID=tiny\nVERSION_ID=1\n'
+
+
+def agent_machine(name: str, *, disk: Path, serial: Path, more: str = "") -> Any:
+    """The definition of a machine that boots it, with a raw disk and `more` words on its command line."""
+    guest = agent_guest()
+    boot = [
+        E.kernel(str(guest.kernel)),
+        E.initrd(str(guest.initrd)),
+        E.cmdline(f"{AGENT_COMMAND_LINE} {more}".strip()),
+    ]
+    source = E.driver(name="qemu", type="raw", discard="unmap"), E.source(file=str(disk))
+    devices = [
+        E.disk(*source, E.target(dev="vda", bus="virtio"), type="file", device="disk"),
+        E.channel(E.target(type="virtio", name="org.qemu.guest_agent.0"), type="unix"),
+        E.serial(E.source(path=str(serial)), type="file"),
+    ]
+    return E.domain(
+        E.name(name),
+        E.memory("160", unit="MiB"),
+        E.vcpu("1"),
+        E.os(E.type("hvm", arch="x86_64", machine="q35"), *boot),
+        E.features(E.acpi()),
+        E.devices(*devices),
+        type="qemu",
+    )
 
 
 def agent_guest() -> Guest:

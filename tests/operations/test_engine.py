@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.urls import reverse
 
 from accounts.models import User
 from accounts.permissions import Role
@@ -10,7 +13,7 @@ from audit.models import Entry
 from core.errors import Conflict
 from operations import actions, engine, journal
 from operations.models import Operation, OperationState, StepState
-from tests.conftest import Cast
+from tests.conftest import Cast, browser_of, program_of
 from tests.hints import Hints
 from tests.operations.conftest import carry_on, carry_out, let_time_pass
 from tests.operations.toys import Toy
@@ -94,7 +97,9 @@ class TestResume:
         operation = carry_on(toy.ask(trouble={"do 1": "database"}))
         assert operation.state == OperationState.FAILED
         assert toy.history() == ["do 0", "undo 0"]
-        assert operation.log.filter(text=journal.LET_GO).count() >= journal.FORGIVEN
+        # As often as is forgiven, and then as often as any other attempt.
+        assert operation.log.filter(text=journal.LET_GO).count() == journal.FORGIVEN + engine.ATTEMPTS
+        assert operation.parked
 
     def test_also_where_it_is_taken_back(self, toy: Toy) -> None:
         operation = carry_on(toy.ask(trouble={"do 1": "conflict", "undo 0": "database"}))
@@ -202,16 +207,68 @@ class TestRetry:
 
 class TestPoison:
     def test_one_that_kills_its_workers_is_parked(self, toy: Toy) -> None:
-        operation = carry_on(toy.ask(trouble={"do 1": "died"}))
-        assert operation.state == OperationState.FAILED
+        operation = toy.ask(trouble={"do 1": "died"})
+        for _ in range(engine.ATTEMPTS):
+            assert carry_out(operation).state == OperationState.RUNNING
+            let_time_pass(operation)
+        carry_out(operation)
+        assert (operation.state, operation.parked) == (OperationState.FAILED, True)
         assert "broke off" in operation.error
         assert toy.effects() == []
 
     def test_even_where_taking_back_kills_them(self, toy: Toy) -> None:
-        operation = carry_on(toy.ask(trouble={"do 1": "conflict", "undo 0": "died"}))
-        assert operation.state == OperationState.FAILED
+        operation = toy.ask(trouble={"do 1": "conflict", "undo 0": "died"})
+        for _ in range(engine.ATTEMPTS):
+            assert carry_out(operation).state == OperationState.RUNNING
+            let_time_pass(operation)
+        carry_out(operation)
+        assert (operation.state, operation.parked) == (OperationState.FAILED, True)
         assert operation.left_behind == "Put 0: every attempt to take this back broke off."
         assert toy.effects() == [0]
+
+    def test_deaths_and_failures_count_together(self, toy: Toy) -> None:
+        operation = toy.ask(trouble={"do 0": "died", "after 0": "unreachable", "do 1": "died"}, once=True)
+        for _ in range(engine.ATTEMPTS):
+            assert carry_out(operation).active
+            let_time_pass(operation)
+        assert carry_out(operation).parked
+
+    def test_one_that_is_parked_is_tried_no_more(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "unreachable"}))
+        before = toy.history()
+        let_time_pass(operation)
+        carry_out(operation)
+        assert (operation.parked, toy.history()) == (True, before)
+        assert operation.pk not in journal.lost(silent_for=timedelta(0))
+
+    def test_what_could_not_be_taken_back_in_time_is_parked_too(self, toy: Toy) -> None:
+        operation = carry_on(toy.ask(trouble={"do 1": "conflict", "undo 0": "unreachable"}))
+        assert (operation.parked, operation.left_behind) == (True, "Put 0: no route to host")
+        tries = operation.log.filter(text__contains="Trying again")
+        assert tries.count() == engine.ATTEMPTS - 1
+
+    @pytest.mark.parametrize(
+        "trouble", [{}, {"do 1": "conflict"}, {"do 1": "conflict", "undo 0": "conflict"}]
+    )
+    def test_what_ends_by_itself_is_not_parked(self, toy: Toy, trouble: dict[str, str]) -> None:
+        assert not carry_on(toy.ask(trouble=trouble)).parked
+
+    def test_who_asked_sees_it_first_on_the_overview(self, toy: Toy, cast: Cast) -> None:
+        carry_on(toy.ask(actor=cast.operator, trouble={"do 1": "unreachable"}))
+        for _ in range(8):
+            carry_on(toy.ask(actor=cast.operator, trouble={"do 0": "conflict"}))
+        page = browser_of(cast.operator).get("/").content.decode()
+        assert "Parked: Put 3 files" in page
+        assert "Parked" not in browser_of(cast.stranger).get("/").content.decode()
+
+    def test_rest_and_its_page_tell(self, toy: Toy, cast: Cast) -> None:
+        operation = carry_on(toy.ask(actor=cast.operator, trouble={"do 1": "unreachable"}))
+        told = program_of(cast.operator).get(f"/api/v1/operations/{operation.pk}").json()
+        assert told["parked"] is True
+        page = (
+            browser_of(cast.operator).get(reverse("operations:detail", args=[operation.pk])).content.decode()
+        )
+        assert "Parked after the last attempt" in page
 
 
 class TestSettle:

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from operations import engine, journal
+from operations import engine, journal, stopping
 from operations.models import Operation, OperationState, StepState
 from tests.operations.conftest import carry_out, let_time_pass
 from tests.operations.toys import Toy
@@ -85,6 +85,14 @@ class TestFence:
 
 
 class TestHeartbeat:
+    def test_hands_the_attempt_back_when_the_panel_stops(
+        self, toy: Toy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.3))
+        monkeypatch.setattr(stopping, "told", lambda: True)
+        operation = carry_out(toy.ask(steps=1, slow_s=1, trouble={"after 0": "died"}, once=True))
+        assert (operation.state, operation.attempts) == (OperationState.RUNNING, 0)
+
     def test_holds_the_lease_through_a_long_step(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.6))
         operation = toy.ask(steps=1, slow_s=2)

@@ -17,7 +17,7 @@ from operations.procedures import Step, procedure
 from operations.run import Later, Run
 from tests.conftest import Cast
 from tests.operations.conftest import carry_on, carry_out, let_time_pass
-from tests.operations.toys import Toy
+from tests.operations.toys import Died, Toy
 
 # More than an operation that fails is tried.
 LOOKS = 12
@@ -52,6 +52,26 @@ def wait(params: dict[str, Any]) -> Sequence[Step]:
     return [Patience()]
 
 
+class Relapse(Step):
+    """Kills its worker each time; before it is done again it waits for what was left."""
+
+    title = "Relapse"
+
+    def do(self, run: Run) -> None:
+        """Wait each second time."""
+        if run.params.get("waited", True):
+            run.keep(waited=False)
+            raise Died
+        run.keep(waited=True)
+        raise Later(after_s=60, message="Waiting for what was left")
+
+
+@procedure("toy.relapse", verb=Verb.HOST_MANAGE)
+def relapse(params: dict[str, Any]) -> Sequence[Step]:
+    """One step that never ends."""
+    return [Relapse()]
+
+
 def begin(host: Host, *, parent: Operation | None = None, long: bool = False) -> Operation:
     return actions.submit(
         "toy.wait", title="Wait", target=host, actor=None, params={}, parent=parent, long=long
@@ -73,6 +93,13 @@ class TestLater:
         assert carry_out(operation).message == "Looked 1 times", "it is not due"
         assert carry_on(operation).state == OperationState.SUCCEEDED
         assert operation.params["looks"] == LOOKS
+
+    def test_forgives_no_death_before_it(self, host: Host) -> None:
+        operation = carry_on(
+            actions.submit("toy.relapse", title="Relapse", target=host, actor=None, params={})
+        )
+
+        assert (operation.state, operation.parked) == (OperationState.FAILED, True)
 
     def test_can_be_cancelled_meanwhile(self, host: Host, cast: Cast) -> None:
         operation = carry_out(begin(host))

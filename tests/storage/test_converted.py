@@ -11,11 +11,14 @@ from uuid import uuid4
 
 import pytest
 
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
+from hosts.connections import borrow
 from hosts.models import Host
+from hypervisor.specs import ImageFormat, VolumeSpec
 from operations.models import OperationState
-from storage import actions, inspection, ova
+from storage import actions, inspection, inventory, ova
 from storage.models import Pool, Upload, UploadState, Volume, VolumeKind
+from storage.procedures.copies import checked_source
 from storage.spool import path_of
 from tests.conftest import Cast
 from tests.lab.host import LabHost
@@ -106,6 +109,22 @@ def test_becomes_a_qcow2_disk(
     assert shown(lab_host, volume) == GUEST
     assert [path.name for path in lab_host.pool_path.iterdir()] == [volume.name]
     assert Upload.objects.get(pk=upload.pk).state == UploadState.STORED
+
+
+def test_what_libvirt_has_not_looked_at_since_it_was_filled_is_no_other_format(
+    pool: Pool, tmp_path: Path
+) -> None:
+    """It looks by itself a moment after an upload, and not at all while it makes another volume of the pool."""
+    with borrow(pool.host) as hypervisor:
+        spec = VolumeSpec(name="filled", format=ImageFormat.RAW, capacity_bytes=MIB)
+        inventory.record_volume(pool, hypervisor.create_volume(pool.uuid, spec))
+        volume = Volume.objects.get(name="filled")
+        Path(volume.path).write_bytes(made(tmp_path, "vmdk"))
+        assert hypervisor.read_volume(pool.uuid, "filled").format == "raw"
+
+        assert checked_source(hypervisor, volume, "vmdk").format == "vmdk"
+        with pytest.raises(Conflict, match="begin like vmdk"):
+            checked_source(hypervisor, volume, "raw")
 
 
 def test_an_ova_gives_its_disk_and_says_how_large_its_machine_was(

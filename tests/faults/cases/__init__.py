@@ -7,7 +7,9 @@ from tests.faults.cases import (
     definitions,
     devices,
     disks,
+    guests,
     hosts,
+    imports,
     options,
     power,
     snapshots,
@@ -81,20 +83,21 @@ GROUPS: dict[str, list[Case]] = {
         snapshots.Delete(),
         snapshots.DeleteBeside(),
     ],
-    "storage": [storage.CreateVolume(), storage.DeleteVolume(), storage.RefreshPool()],
+    "storage": [
+        storage.CreateVolume(),
+        storage.DeleteVolume(),
+        storage.RefreshPool(),
+        imports.Import(),
+        imports.Convert(),
+    ],
     "trash": [trash.Trash(), trash.Restore(), trash.Purge()],
     "hosts": [hosts.Check(), hosts.Drain(), hosts.BringBack()],
+    "guests": [guests.Ping(), guests.Trim(), guests.Thaw(), guests.Freeze(), guests.Password()],
 }
 
-# Kinds that need more than one host, an upload or a worker of their own, with the file that proves the same of them.
+# Kinds that need more than one host, or a device that only a real one has, with the file that proves the same of them.
 ELSEWHERE = {
     "domain.create": "tests/faults/test_create.py",
     "domain.hostdev.attach": "tests/domains/test_devices.py",
-    "domain.guest.freeze": "tests/domains/test_guest.py",
-    "domain.guest.password": "tests/domains/test_guest.py",
-    "domain.guest.ping": "tests/domains/test_guest.py",
-    "domain.guest.thaw": "tests/domains/test_guest.py",
-    "domain.guest.trim": "tests/domains/test_guest.py",
     "domain.migrate": "tests/faults/test_migrate.py",
-    "volume.import": "tests/faults/test_volumes.py",
 }
