@@ -8,6 +8,7 @@ from celery import Celery
 from celery.signals import (
     setup_logging,
     task_postrun,
+    worker_init,
     worker_process_init,
     worker_ready,
     worker_shutting_down,
@@ -50,6 +51,12 @@ def become_worker(**_: Any) -> None:
 def settle(**_: Any) -> None:
     """In the parent of the children."""
     give_back_when_settled()
+
+
+@worker_init.connect
+def become_parent(**_: Any) -> None:
+    """Before the first fork."""
+    stopping.share()
 
 
 @worker_shutting_down.connect

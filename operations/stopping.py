@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import mmap
 
-_told = mmap.mmap(-1, 1)
+_told: bytearray | mmap.mmap = bytearray(1)
+
+
+def share() -> None:
+    """In the parent, before it forks any child: from now on they see what it is told."""
+    global _told  # noqa: PLW0603 (one for each worker: a parent may itself have been forked, beside others)
+    _told = mmap.mmap(-1, 1)
 
 
 def tell() -> None:
