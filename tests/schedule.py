@@ -1,8 +1,9 @@
 """Which tests begin first and which stay together where several workers share them (pytest-xdist).
 
-A file's tests go to one worker, one after the other: what its fixtures make for the whole file is made once. Where many
-tests take long, mostly waiting, they are handed out one by one (`ALONE`). What takes longest begins first (`LONG`), so
-that at the end no worker is left with it.
+A file's tests go to one worker, one after the other: what its fixtures make for the whole file is made once. Where
+many tests take long, mostly waiting, they are handed out one by one (`ALONE`); where they stand on a whole panel, the
+files of a folder stay together (`TOGETHER`). What takes longest begins first (`LONG`), so that at the end no worker is
+left with it.
 """
 
 from __future__ import annotations
@@ -33,12 +34,16 @@ LONG = (
     "tests/faults/",
 )
 ALONE = ("tests/faults/", "tests/watcher/")
+# All but the first file, which takes as long as all others.
+TOGETHER, APART = "tests/e2e/", "tests/e2e/test_install.py"
 
 
 class Schedule(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out whole files, or single tests of those in `ALONE`."""
+    """Hands out whole files, single tests of those in `ALONE`, and the files of `TOGETHER` as one."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(TOGETHER) and not nodeid.startswith(APART):
+            return TOGETHER
         return nodeid if nodeid.startswith(ALONE) else nodeid.partition("::")[0]
 
 

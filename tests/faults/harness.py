@@ -25,10 +25,13 @@ from django.db import connection, transaction
 from hosts.models import Host
 from operations.models import Operation
 from tests import environment
+from tests.faults.nursery import Forked, Nursery
 from tests.operations.toys import Toy
 
 # What the panel promises: an operation whose worker was killed has ended right after this time at the latest.
 PROMISE_S = 45.0
+# How often somebody who waits looks. Several tests wait at once, beside those that work.
+LOOK_S = 0.4
 # By this name PostgreSQL knows the crew's connections (libpq reads PGAPPNAME).
 CREW = "crew"
 
@@ -36,16 +39,25 @@ CREW = "crew"
 class Crew:
     """One worker and one beat, as the supervisor starts them. A context manager; `folder` keeps logs and fates."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nursery: Nursery) -> None:
         self.folder = folder
         self.fates = folder / "fates"
-        self._worker: subprocess.Popen[bytes] | None = None
+        self._nursery = nursery
+        self._worker: Forked | None = None
         self._beat: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.fates.mkdir(exist_ok=True)
         self.start_worker()
-        self._beat = self._start("beat", "kvmpanel.schedule", f"{self.folder}/beat")
+        with (self.folder / "beat.log").open("ab") as log:
+            self._beat = subprocess.Popen(
+                [sys.executable, "-m", "kvmpanel.schedule", f"{self.folder}/beat"],
+                cwd=settings.BASE_DIR,
+                env=os.environ | environment_of_workers(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         return self
 
     def __exit__(
@@ -60,7 +72,7 @@ class Crew:
 
     def start_worker(self) -> None:
         """Start it as the supervisor would."""
-        self._worker = self._start("worker", "tests.faults.worker")
+        self._worker = self._nursery.fork(self.folder / "worker.log", {"PANEL_TEST_FATES": str(self.fates)})
 
     def kill_worker(self) -> None:
         """SIGKILL the worker and all its children at once."""
@@ -101,30 +113,13 @@ class Crew:
             if time.monotonic() > deadline:
                 left = list(Operation.objects.active().filter(pk__in=keys).values_list("state", "message"))
                 raise AssertionError(f"not ended after {within_s} s: {left}\n{self.log('worker')[-4000:]}")
-            time.sleep(0.1)
+            time.sleep(LOOK_S)
         rows = Operation.objects.in_bulk(keys)
         return [rows[key] for key in keys]
 
     def log(self, part: str) -> str:
         """What the worker or the beat has written."""
         return (self.folder / f"{part}.log").read_text()
-
-    def _start(self, part: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", module, *arguments]
-        given = {
-            "DATABASE_URL": _database_url(),
-            "PANEL_TEST_FATES": str(self.fates),
-            "PANEL_LOG_LEVEL": "WARNING",
-        }
-        with (self.folder / f"{part}.log").open("ab") as log:
-            return subprocess.Popen(
-                command,
-                cwd=settings.BASE_DIR,
-                env=os.environ | given | {"PGAPPNAME": CREW},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
 
 
 def toys(folder: Path, count: int) -> list[Toy]:
@@ -172,6 +167,11 @@ def cut_database_lines() -> None:
         time.sleep(1)
 
 
+def environment_of_workers() -> dict[str, str]:
+    """What tells them that they belong to this test run."""
+    return {"DATABASE_URL": _database_url(), "PANEL_LOG_LEVEL": "WARNING", "PGAPPNAME": CREW}
+
+
 def _database_url() -> str:
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
@@ -179,7 +179,7 @@ def _database_url() -> str:
     return f"postgresql://{connection.settings_dict['USER']}@/{name}?host={connection.settings_dict['HOST']}"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | Forked) -> None:
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:

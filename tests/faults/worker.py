@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from celery.signals import worker_process_init
 
 from kvmpanel.worker import main
 
-FATES = Path(os.environ["PANEL_TEST_FATES"])
+__all__ = ["main"]
 
 
 @worker_process_init.connect
@@ -39,7 +38,7 @@ def wrap_the_journal(**_: Any) -> None:
 
 def meet(operation: Any, boundary: str) -> None:
     """Die here, or be cancelled, if this is what comes next for the operation."""
-    fate = FATES / str(operation.pk)
+    fate = Path(os.environ["PANEL_TEST_FATES"], str(operation.pk))
     lines = fate.read_text().splitlines() if fate.exists() else []
     place, _, action = lines[0].partition(" as ") if lines else ("", "", "")
     if place != boundary:
@@ -49,7 +48,3 @@ def meet(operation: Any, boundary: str) -> None:
         type(operation).objects.filter(pk=operation.pk).update(cancel_requested=True)
     else:
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -30,12 +30,16 @@ def through(kind: Any, value: object) -> object:
     return load(kind, message[0])
 
 
-class TestRoundTrip:
-    @given(
-        st.one_of(
-            *(st.from_type(kind) for kind in (DomainFacts, HostFacts, PoolFacts, VolumeFacts, HostStats))
-        )
+# Deferred, for to find out what they consist of takes a second, and every run of any test would spend it.
+FACTS = st.deferred(
+    lambda: st.one_of(
+        *(st.from_type(kind) for kind in (DomainFacts, HostFacts, PoolFacts, VolumeFacts, HostStats))
     )
+)
+
+
+class TestRoundTrip:
+    @given(FACTS)
     def test_facts_arrive_as_they_were(self, value: Any) -> None:
         assert through(type(value), value) == value
 
