@@ -74,6 +74,11 @@ class Crew:
         """Start it as the supervisor would."""
         self._worker = self._nursery.fork(self.folder / "worker.log", {"PANEL_TEST_FATES": str(self.fates)})
 
+    def stop_worker(self) -> None:
+        """SIGTERM, and no waiting for its end."""
+        assert self._worker is not None
+        self._worker.terminate()
+
     def kill_worker(self) -> None:
         """SIGKILL the worker and all its children at once."""
         assert self._worker is not None
@@ -168,8 +173,16 @@ def cut_database_lines() -> None:
 
 
 def environment_of_workers() -> dict[str, str]:
-    """What tells them that they belong to this test run."""
-    return {"DATABASE_URL": _database_url(), "PANEL_LOG_LEVEL": "WARNING", "PGAPPNAME": CREW}
+    """What tells them that they belong to this test run.
+
+    Long operations do not wait for each other, which `tests.operations.test_waiting` is about.
+    """
+    return {
+        "DATABASE_URL": _database_url(),
+        "PANEL_LOG_LEVEL": "WARNING",
+        "PANEL_LONG_OPERATIONS": "40",
+        "PGAPPNAME": CREW,
+    }
 
 
 def _database_url() -> str:

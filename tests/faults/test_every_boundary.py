@@ -36,12 +36,6 @@ AT_ONCE = 40
 PROMISE_S = 90.0
 
 
-@pytest.fixture(autouse=True)
-def room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Long operations do not wait for each other here, which `tests.operations.test_waiting` is about."""
-    monkeypatch.setenv("PANEL_LONG_OPERATIONS", str(AT_ONCE))
-
-
 @dataclass
 class Trial:
     """One operation that is doomed, and how it must end all the same."""

@@ -59,8 +59,7 @@ class TestStop:
         (toy,) = toys(tmp_path, 1)
         asked = crew.ask(toy, steps=1, slow_s=8)
         _until_some_run()
-        assert crew._worker is not None
-        crew._worker.terminate()
+        crew.stop_worker()
         rows = Operation.objects.filter(pk=asked.pk)
         eventually(lambda: rows.filter(state=OperationState.RUNNING, attempts=0).exists(), within_s=7)
         crew.kill_worker()
