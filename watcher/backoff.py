@@ -31,3 +31,8 @@ class Backoff:
 def jittered(seconds: float) -> float:
     """At most as long and up to a tenth shorter, so that what is done in turns spreads out."""
     return _random.uniform(0.9 * seconds, seconds)
+
+
+def anywhere(seconds: float) -> float:
+    """Any time up to it, for what many began at once and shall not go on doing at once."""
+    return _random.uniform(0, seconds)

@@ -23,7 +23,7 @@ from hypervisor.stats import HostStats
 from monitoring.rates import host_cpu_percent
 from watcher import reading
 from watcher.aside import Aside, Reading
-from watcher.backoff import jittered
+from watcher.backoff import anywhere, jittered
 from watcher.news import Awaited, News
 from watcher.reading import Record
 
@@ -69,10 +69,10 @@ _CLOSED: Final = {
 class _Turn:
     """Something done again and again."""
 
-    def __init__(self, every_s: float, deed: Callable[[], None]) -> None:
+    def __init__(self, every_s: float, deed: Callable[[], None], *, first_s: float | None = None) -> None:
         self._every_s = every_s
         self._deed = deed
-        self.at = time.monotonic() + jittered(every_s)
+        self.at = time.monotonic() + (jittered(every_s) if first_s is None else first_s)
 
     def take(self) -> None:
         """Do it, if it is time."""
@@ -102,8 +102,9 @@ class Following:
         self._stats: HostStats | None = None
         self._turns = [
             _Turn(PULSE_S, self._pulse),
-            _Turn(READ_ALL_S, self._read_all),
-            _Turn(GUESTS_S, self._read_guests),
+            # A watcher that starts connects to all hosts at once: their rounds come apart here.
+            _Turn(READ_ALL_S, self._read_all, first_s=anywhere(READ_ALL_S)),
+            _Turn(GUESTS_S, self._read_guests, first_s=anywhere(GUESTS_S)),
         ]
         self._look_aside_turn = _Turn(LOOK_ASIDE_S, self._look_aside)
 
@@ -111,6 +112,7 @@ class Following:
         """Read everything, once events are on. Raises HypervisorError, SameMachine."""
         self._hypervisor.subscribe(self._news.put)
         self._read_all()
+        self._readings += int(anywhere(REFRESH_EVERY))  # the next thorough ones, each host at its own time
         self._read_guests()
 
     def go_on(self, *, wake: int) -> None:
