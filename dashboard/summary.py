@@ -147,8 +147,10 @@ def _attention(user: User, hosts: list[Host], pools: list[Pool]) -> list[Attenti
 
 
 def _broken(user: User) -> list[Operation]:
-    """The last that failed, and before them those that will not be tried again."""
+    """The last that failed, and before them the last that will not be tried again."""
     ended = Operation.objects.permitted(user, Verb.OPERATION_VIEW).filter(
         Q(state=OperationState.FAILED) | Q(parked=True), finished_at__gte=timezone.now() - FAILED_FOR
     )
-    return list(ended.order_by("-parked", "-created_at", "-id")[:MOST_ATTENTION])
+    parked = list(ended.filter(parked=True)[:MOST_PARKED_FIRST])
+    others = ended.exclude(pk__in=[operation.pk for operation in parked])
+    return [*parked, *others[: MOST_ATTENTION - len(parked)]]

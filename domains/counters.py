@@ -33,7 +33,7 @@ def count(hosts: Collection[int]) -> None:
             memory_on=Sum("memory_mib", filter=_ON),
         )
     }
-    for key in hosts:
+    for key in sorted(hosts):
         row = sums.get(key, {})
         columns = {
             "domains_total": row.get("total", 0),

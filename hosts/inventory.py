@@ -86,16 +86,17 @@ def record_contacts(contacts: Mapping[Host, Contact]) -> None:
     A few statements, however many hosts.
     """
     up = Host.objects.filter(state=HostState.UP, pk__in=[host.pk for host in contacts])
-    keys = set(up.values_list("pk", flat=True))
+    # In the order in which all lock them who lock several (`domains.counters`).
+    keys = set(up.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
     there = {host: contact for host, contact in contacts.items() if host.pk in keys}
-    for columns in (("memory_free_mib", "latency_ms"), ("memory_free_mib", "latency_ms", "cpu_percent")):
+    always = ("memory_free_mib", "latency_ms", "seen_at")
+    for columns in (always, (*always, "cpu_percent")):
         rows = [
-            Host(pk=host.pk, **_measured(contact))
+            Host(pk=host.pk, seen_at=Now(), **_measured(contact))
             for host, contact in there.items()
             if (contact.cpu_percent is not None) == ("cpu_percent" in columns)
         ]
-        Host.objects.bulk_update(sorted(rows, key=lambda row: row.pk), columns)
-    Host.objects.filter(pk__in=keys).update(seen_at=Now())
+        Host.objects.bulk_update(rows, columns)
     for host in there:
         publish("host", host.uuid)
 
@@ -107,6 +108,11 @@ def _measured(contact: Contact) -> dict[str, Any]:
     }
     cpu_percent = contact.cpu_percent
     return measured if cpu_percent is None else measured | {"cpu_percent": round(cpu_percent, 1)}
+
+
+def is_called_up(host: Host) -> bool:
+    """Whether its row says that it is there, whoever wrote that."""
+    return Host.objects.filter(pk=host.pk, state=HostState.UP).exists()
 
 
 @transaction.atomic

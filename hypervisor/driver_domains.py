@@ -56,13 +56,12 @@ class DomainCalls(Connection):
         live, definition = _documents(domain, situation.live_id)
         return parse.domain_facts(definition=definition, live=live, situation=situation), definition
 
-    def read_domains(self) -> list[DomainFacts]:
-        """All domains. One that vanishes while we read is left out; so is one that cannot be understood, and logged."""
-        return [one.facts for one in self.read_domains_anew({}) if one.facts is not None]
-
     @translate()
     def read_domains_anew(self, known: dict[UUID, str]) -> list[DomainReading]:
-        """The same, without the facts of those that still have the digest in `known`: their documents aren't parsed."""
+        """All domains, without the facts of those that still have the digest in `known`: these aren't parsed.
+
+        One that vanishes while we read is left out; so is one that cannot be understood, and logged.
+        """
         persistent = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
         autostart = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
         managed_save = self._listed(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)

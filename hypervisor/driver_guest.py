@@ -29,7 +29,9 @@ Answer = TypeVar("Answer")
 
 
 class GuestCalls(DomainCalls):
-    """Each call of an agent ends after `AGENT_S`; libvirt goes on to use that limit for others' calls, too.
+    """Each call of an agent ends after `AGENT_S`, and after two seconds more at most where its daemon just came back.
+
+    libvirt goes on to use that limit for others' calls, too.
 
     Raises `Refused` where no agent is connected or it does not answer in time: what it was asked for may still happen.
     """

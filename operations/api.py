@@ -49,6 +49,11 @@ class OperationOut(Schema):
     finished_at: datetime | None
 
     @staticmethod
+    def resolve_parked(operation: Operation) -> bool:
+        """Only at its end: until then it may be taken back."""
+        return operation.is_parked
+
+    @staticmethod
     def resolve_person(operation: Operation) -> str | None:
         """Who asked for it; null for the panel itself."""
         return operation.actor.username if operation.actor else None

@@ -8,6 +8,7 @@ what has used them up is parked: it ends, and people are told.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
@@ -18,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from accounts.models import User
 from accounts.scoping import allowed
 from core.errors import Conflict, Forbidden
-from operations import journal, queue, targets
+from operations import journal, queue, stopping, targets
 from operations.failures import Failure, explain
 from operations.heartbeat import Heartbeat
 from operations.models import Operation, OperationState, OperationStep, StepState
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
 BACK_OFF = timedelta(seconds=5)
+# For so long a worker waits for the database to say that its absence is no attempt.
+DATABASE_BACK_S, LOOK_AGAIN_S = 60.0, 1.0
 # Nothing that happens after one of these can be written down: stop, and let the lease run out.
 STOP = (journal.LeaseLost, OperationalError, InterfaceError)
 
@@ -36,7 +39,9 @@ Pairs = list[tuple[Step, OperationStep]]
 
 
 def execute(operation_id: UUID) -> None:
-    """Take the operation if it is due, and run it. Returns quietly where another worker has it."""
+    """Take the operation if it is due, and run it. Returns quietly where another worker has it, or ours is to stop."""
+    if stopping.told():
+        return
     operation = None
     with structlog.contextvars.bound_contextvars(operation=str(operation_id)):
         try:
@@ -49,9 +54,21 @@ def execute(operation_id: UUID) -> None:
         except STOP as error:
             log.warning("gave the operation up; the next attempt goes on from the journal", error=repr(error))
             if operation is not None and not isinstance(error, journal.LeaseLost):
-                with suppress(DatabaseError, InterfaceError):
-                    connection.close_if_unusable_or_obsolete()
-                    journal.let_go(operation)
+                _let_go(operation)
+
+
+def _let_go(operation: Operation) -> None:
+    """Say so as soon as the database is there again. Nobody else can take the operation before."""
+    until = time.monotonic() + DATABASE_BACK_S
+    while not stopping.told():
+        with suppress(DatabaseError, InterfaceError):
+            connection.close_if_unusable_or_obsolete()
+            journal.let_go(operation)
+            return
+        connection.close()
+        if time.monotonic() > until:
+            return
+        time.sleep(LOOK_AGAIN_S)
 
 
 def _execute(operation: Operation) -> None:
@@ -187,7 +204,7 @@ def _failed(operation: Operation, pairs: Pairs, failure: Failure) -> None:
 def _try_later(operation: Operation, failure: Failure) -> None:
     after = BACK_OFF * 2**operation.attempts
     journal.say(operation, f"{failure.message} Trying again in {after.seconds} s.")
-    journal.put_back(operation, after=after, message=failure.message)
+    journal.put_back(operation, after=after, message=failure.message, attempts=operation.attempts)
 
 
 def _turn_back(operation: Operation, pairs: Pairs, failure: Failure | None = None) -> None:
@@ -204,6 +221,8 @@ def _used_up(operation: Operation) -> bool:
 
 def _park(operation: Operation) -> None:
     """It will not be tried again: somebody has to look."""
+    if operation.parked:
+        return
     log.error("gave up after the last attempt", kind=operation.kind, target=operation.target_name)
     journal.write(operation, parked=True)
 

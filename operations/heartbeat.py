@@ -18,10 +18,10 @@ class Heartbeat:
     """A context manager; its thread has a database connection of its own and ends with the block."""
 
     def __init__(self, operation: Operation) -> None:
+        self._running = operation
         self._operation = Operation(pk=operation.pk, epoch=operation.epoch)
         self._every_s = journal.LEASE.total_seconds() / 3
         self._stop = threading.Event()
-        self._handed_back = False
         self._thread = threading.Thread(target=self._beat, name=f"lease {operation.pk}", daemon=True)
 
     def __enter__(self) -> None:
@@ -45,9 +45,9 @@ class Heartbeat:
     def _renew(self) -> None:
         try:
             journal.renew(self._operation)
-            if stopping.told() and not self._handed_back:
+            if stopping.told():
+                self._operation.attempts = self._running.attempts
                 journal.hand_back(self._operation)
-                self._handed_back = True
         except (DatabaseError, InterfaceError) as error:
             # A cut line or a locked file: with a new connection the next beat may still be in time.
             log.warning("could not renew the lease", error=str(error))

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models.functions import Coalesce, Now
 
 from core.events import publish
 from operations import queue
@@ -158,7 +158,7 @@ def let_go(operation: Operation) -> None:
     After FORGIVEN times it counts as one: there are failures of the database that will never pass.
     """
     forgiven = 1 if operation.log.filter(text=LET_GO).count() < FORGIVEN else 0
-    if _held(operation).update(lease_until=Now(), attempts=Greatest(F("attempts") - forgiven, 0)):
+    if _held(operation).update(lease_until=Now(), attempts=max(operation.attempts - forgiven, 0)):
         OperationLog.objects.create(operation=operation, text=LET_GO)
         tell(operation)
 
@@ -166,9 +166,9 @@ def let_go(operation: Operation) -> None:
 def hand_back(operation: Operation) -> None:
     """Make this attempt not count: the panel is being stopped, and ends whoever is at it by then.
 
-    Where it gets to its own end before, nothing is different.
+    Said again while that lasts. Where the attempt gets to its own end before, nothing is different.
     """
-    _held(operation).update(attempts=Greatest(F("attempts") - 1, 0))
+    _held(operation).update(attempts=max(operation.attempts - 1, 0))
 
 
 def parts_ended(operation: Operation, left: int) -> bool:

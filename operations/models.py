@@ -133,6 +133,11 @@ class Operation(models.Model):
         return self.title
 
     @property
+    def is_parked(self) -> bool:
+        """Whether nothing more is tried. What is still being taken back after its last attempt is not there yet."""
+        return self.parked and not self.active
+
+    @property
     def active(self) -> bool:
         """Whether it waits or runs."""
         return self.state in ACTIVE

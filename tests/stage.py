@@ -11,6 +11,8 @@ import networks.inventory
 import storage.inventory
 from hosts.connections import act_as, borrow
 from hosts.models import Host
+from hypervisor.driver import Hypervisor
+from hypervisor.facts import DomainFacts
 from operations import engine
 from operations.models import Operation
 from tests.lab.host import LabHost
@@ -32,6 +34,11 @@ def read(host: Host) -> None:
         storage.inventory.record_pools(host, hypervisor.list_pools())
         networks.inventory.record_networks(host, hypervisor.list_networks())
         networks.inventory.record_bridges(host, hypervisor.list_bridges())
+
+
+def all_machines(hypervisor: Hypervisor) -> list[DomainFacts]:
+    """The facts of all machines of a host."""
+    return [one.facts for one in hypervisor.read_domains_anew({}) if one.facts is not None]
 
 
 def carry_out(operation_id: UUID) -> Operation:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
-from django.db import close_old_connections, connection, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 
 import hosts.inventory
 import monitoring.inventory
@@ -70,6 +70,8 @@ class Pulses:
             return
         try:
             self._write(pulses)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("pulses are lost: the database does not answer", error=str(error), hosts=len(pulses))
         except Exception:
             log.exception("pulses not written together; each is written by itself")
             for pulse in pulses:

@@ -97,7 +97,7 @@ class TestAttention:
             "Parked: Move 1",
             "dead0 can't be reached",
         ]
-        assert self.titles(cast.member)[:3] == ["Parked: Move 2", "Parked: Move 1", "Parked: Move 0"]
+        assert self.titles(cast.member)[:3] == ["Parked: Move 2", "Parked: Move 1", "Failed: Start web1"]
 
     def test_one_that_a_person_cancelled_and_that_is_parked(self, cast: Cast) -> None:
         operation(

@@ -29,7 +29,7 @@ from hosts.models import Host
 from operations.models import Operation, OperationState
 from tests.conftest import Cast
 from tests.lab.host import LabHost
-from tests.stage import carry_out
+from tests.stage import all_machines, carry_out
 
 CARD = "52:54:00:00:00:01"
 
@@ -55,7 +55,7 @@ class TestOnARealHost:
 
     def read(self, host: Host, uuid: str) -> Domain:
         with borrow(host) as hypervisor:
-            for facts in hypervisor.read_domains():
+            for facts in all_machines(hypervisor):
                 if str(facts.uuid) == uuid:
                     inventory.record_domain(host, facts)
         found: Domain = Domain.objects.select_related("host", "team", "owner").get(uuid=uuid)

@@ -25,7 +25,7 @@ from tests.eventually import eventually
 from tests.lab.guest import COMMAND_LINE, Guest
 from tests.lab.lab import Lab
 from tests.lab.remote import RemoteHost
-from tests.stage import carry_out, read
+from tests.stage import all_machines, carry_out, read
 
 BYTE = 0x5A
 
@@ -108,7 +108,7 @@ class Road:
         for host in (self.here, self.there):
             read(host)
             with borrow(host) as hypervisor:
-                inventory.record_domains(host, hypervisor.read_domains())
+                inventory.record_domains(host, all_machines(hypervisor))
                 for pool in host.pools.filter(gone_at=None, state="running"):
                     storage.inventory.record_volumes(pool, hypervisor.list_volumes(pool.uuid))
 

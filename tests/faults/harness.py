@@ -84,6 +84,7 @@ class Crew:
         assert self._worker is not None
         os.killpg(self._worker.pid, signal.SIGKILL)
         self._worker.wait(timeout=10)
+        self._worker = None
 
     def ask(self, toy: Toy, *fates: str, **behaviour: Any) -> Operation:
         """Submit a toy operation that will meet `fates`."""

@@ -132,7 +132,7 @@ class TestRead:
         host.set_autostart(other.uuid, enabled=True)
         host.start_domain(spec.uuid)
 
-        everything = {facts.uuid: facts for facts in host.read_domains()}
+        everything = {one.uuid: one.facts for one in host.read_domains_anew({}) if one.facts is not None}
 
         assert everything == {uuid: host.read_domain(uuid) for uuid in (spec.uuid, other.uuid)}
         assert everything[other.uuid].autostart
@@ -142,7 +142,7 @@ class TestRead:
         host.undefine_domain(running)
 
         facts = host.read_domain(running)
-        assert host.read_domains() == [facts]
+        assert [one.facts for one in host.read_domains_anew({})] == [facts]
         assert (facts.persistent, facts.state) == (False, DomainState.RUNNING)
         host.destroy_domain(running)
         assert not host.domain_exists(running)

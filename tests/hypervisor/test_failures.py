@@ -77,7 +77,7 @@ class TestDeadDaemon:
             try:
                 eventually(lambda: not other.is_alive(), within_s=5)
                 with pytest.raises(Unreachable):
-                    other.read_domains()
+                    other.read_domains_anew({})
                 with pytest.raises(OutcomeUnknown):
                     other.destroy_domain(running)
                 with pytest.raises(Unreachable):

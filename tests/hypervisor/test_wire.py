@@ -41,7 +41,7 @@ FACTS = st.deferred(
 class TestRoundTrip:
     @given(FACTS)
     def test_facts_arrive_as_they_were(self, value: Any) -> None:
-        assert through(type(value), value) == value
+        assert repr(through(type(value), value)) == repr(value)  # not a number is not equal to itself
 
     def test_events_and_times_do_too(self) -> None:
         event = DomainEvent(uuid=uuid4(), name="web1", kind=DomainEventKind.STARTED, detail="booted")

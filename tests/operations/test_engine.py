@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.urls import reverse
 
 from accounts.models import User
@@ -92,6 +93,21 @@ class TestResume:
         assert operation.state == OperationState.RUNNING
         assert toy.effects() == [0], "nothing is taken back because the database blinked"
         assert carry_on(operation).state == OperationState.SUCCEEDED
+
+    def test_its_absence_is_told_as_soon_as_it_is_back(
+        self, toy: Toy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engine, "LOOK_AGAIN_S", 0.01)
+        really, away = journal.let_go, iter([OperationalError("gone"), InterfaceError("closed")])
+
+        def let_go(operation: Operation) -> None:
+            if (error := next(away, None)) is not None:
+                raise error
+            really(operation)
+
+        monkeypatch.setattr(journal, "let_go", let_go)
+        operation = carry_out(toy.ask(trouble={"do 1": "database"}, once=True))
+        assert (operation.state, operation.attempts) == (OperationState.RUNNING, 0)
 
     def test_what_the_database_never_takes_ends(self, toy: Toy) -> None:
         operation = carry_on(toy.ask(trouble={"do 1": "database"}))
@@ -261,14 +277,35 @@ class TestPoison:
         assert "Parked: Put 3 files" in page
         assert "Parked" not in browser_of(cast.stranger).get("/").content.decode()
 
+    def test_not_before_it_was_taken_back(self, toy: Toy, cast: Cast) -> None:
+        trouble = {"do 1": "unreachable", "undo 0": "unreachable"}
+        operation = toy.ask(actor=cast.operator, trouble=trouble)
+        for _ in range(engine.ATTEMPTS):
+            carry_out(operation)
+            let_time_pass(operation)
+        assert operation.parked
+        assert (operation.active, operation.undoing, operation.is_parked) == (True, True, False)
+        assert self.told(cast, operation) == (False, False)
+        assert self.told(cast, carry_on(operation)) == (True, True)
+
+    def test_where_a_person_cancelled_it(self, toy: Toy, cast: Cast) -> None:
+        trouble = {"do 1": "unreachable", "undo 0": "unreachable"}
+        operation = carry_out(toy.ask(actor=cast.operator, trouble=trouble))
+        Operation.objects.filter(pk=operation.pk).update(cancel_requested=True)
+        let_time_pass(operation)
+        operation = carry_on(operation)
+        assert (operation.state, operation.error) == (OperationState.CANCELLED, "")
+        assert self.told(cast, operation) == (True, True)
+
     def test_rest_and_its_page_tell(self, toy: Toy, cast: Cast) -> None:
         operation = carry_on(toy.ask(actor=cast.operator, trouble={"do 1": "unreachable"}))
-        told = program_of(cast.operator).get(f"/api/v1/operations/{operation.pk}").json()
-        assert told["parked"] is True
-        page = (
-            browser_of(cast.operator).get(reverse("operations:detail", args=[operation.pk])).content.decode()
-        )
-        assert "Parked after the last attempt" in page
+        assert self.told(cast, operation) == (True, True)
+
+    def told(self, cast: Cast, operation: Operation) -> tuple[bool, bool]:
+        """Whether REST and its page say that it is parked."""
+        rest = program_of(cast.operator).get(f"/api/v1/operations/{operation.pk}").json()
+        page = browser_of(cast.operator).get(reverse("operations:detail", args=[operation.pk]))
+        return rest["parked"], "Parked after the last attempt" in page.content.decode()
 
 
 class TestSettle:

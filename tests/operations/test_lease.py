@@ -89,9 +89,26 @@ class TestHeartbeat:
         self, toy: Toy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.3))
-        monkeypatch.setattr(stopping, "told", lambda: True)
+        answers = iter([False])
+        monkeypatch.setattr(stopping, "told", lambda: next(answers, True))
         operation = carry_out(toy.ask(steps=1, slow_s=1, trouble={"after 0": "died"}, once=True))
         assert (operation.state, operation.attempts) == (OperationState.RUNNING, 0)
+
+    def test_nothing_more_is_begun_where_the_worker_is_to_stop(
+        self, toy: Toy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stopping, "told", lambda: True)
+        operation = carry_out(toy.ask())
+        assert (operation.state, operation.attempts, toy.history()) == (OperationState.QUEUED, 0, [])
+
+    def test_a_failure_counts_although_the_attempt_was_handed_back(
+        self, toy: Toy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.3))
+        answers = iter([False])
+        monkeypatch.setattr(stopping, "told", lambda: next(answers, True))
+        operation = carry_out(toy.ask(steps=1, slow_s=1, trouble={"after 0": "unreachable"}, once=True))
+        assert (operation.state, operation.attempts) == (OperationState.QUEUED, 1)
 
     def test_holds_the_lease_through_a_long_step(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.6))

@@ -8,11 +8,12 @@ from functools import partial
 import pytest
 
 from domains.models import Domain, DomainState
-from hosts.models import Host
+from hosts.inventory import record_lost
+from hosts.models import Host, HostState
 from tests.eventually import eventually
 from tests.lab.guest import tiny_guest
 from tests.lab.machines import Machine
-from tests.watcher.conftest import Define, watching
+from tests.watcher.conftest import Define, is_in, watching
 
 SOON_S = 2.0
 
@@ -120,6 +121,16 @@ class TestFullReading:
             eventually(lambda: is_shown(machine, vcpus=1), within_s=10)
             seen_at = Domain.objects.get(uuid=machine.uuid).seen_at
             eventually(lambda: is_shown(machine, seen_at__gt=seen_at), within_s=10)
+
+    def test_a_host_that_somebody_called_lost_is_there_again(
+        self, near: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("watcher.following.READ_ALL_S", 1.0)
+        monkeypatch.setattr("watcher.following.FACTS_EVERY", 1_000_000)
+        with watching():
+            eventually(partial(is_in, near, HostState.UP), within_s=20)
+            record_lost(near, "seen by a test")
+            eventually(partial(is_in, near, HostState.UP), within_s=10)
 
     def test_the_hosts_sums_follow(self, watched: Host, define: Define) -> None:
         machine = define("web1")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -157,6 +157,23 @@ class TestOnesOwn:
         pulses.write()
 
         assert seen_now() == {"kvm0", "kvm2"}
+
+    def test_where_the_database_is_away_they_are_dropped_at_once(
+        self, pulses: Pulses, held: list[Held], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+
+        def refuse(samples: Any) -> None:
+            asked.append(len(samples))
+            raise OperationalError("no line")
+
+        monkeypatch.setattr(monitoring.inventory, "record_usages", refuse)
+        for one in held:
+            pulses.put(pulse(one))
+        pulses.write()
+        pulses.write()
+
+        assert asked == [len(held)]
 
     def test_a_host_that_is_gone_is_no_failure(self, pulses: Pulses, held: list[Held]) -> None:
         Host.objects.filter(pk=held[0].host.pk).update(gone_at=Now())
