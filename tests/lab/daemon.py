@@ -131,7 +131,17 @@ class LibvirtHost(ABC):
             "/etc/libvirt/libvirtd.conf",
             *self._daemon_options(),
         )
-        self.exec("libvirtd", *options)
+        wait_until(lambda: self._is_launched(options), "libvirtd to start")
+
+    def _is_launched(self, options: Sequence[str]) -> bool:
+        """Not where one that was killed still holds the lock: a thread of it is in a call that can't be broken off."""
+        try:
+            self.exec("libvirtd", *options)
+        except LabError as error:
+            if "pidfile" not in str(error):
+                raise
+            return False
+        return True
 
     def _wait_for_daemon(self) -> None:
         wait_until(self._daemon_answers, "libvirtd to answer")
