@@ -112,7 +112,7 @@ class Following:
         """Read everything, once events are on. Raises HypervisorError, SameMachine."""
         self._hypervisor.subscribe(self._news.put)
         self._read_all()
-        self._readings += int(anywhere(REFRESH_EVERY))  # the next thorough ones, each host at its own time
+        self._readings += int(anywhere(FACTS_EVERY))  # the next thorough ones, each host at its own time
         self._read_guests()
 
     def go_on(self, *, wake: int) -> None:
