@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Case, Count, Q, When
+from django.db.models import Case, Count, F, Q, When, Window
+from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
 
@@ -151,6 +152,7 @@ def _broken(user: User) -> list[Operation]:
     ended = Operation.objects.permitted(user, Verb.OPERATION_VIEW).filter(
         Q(state=OperationState.FAILED) | Q(parked=True), finished_at__gte=timezone.now() - FAILED_FOR
     )
-    parked = list(ended.filter(parked=True)[:MOST_PARKED_FIRST])
-    others = ended.exclude(pk__in=[operation.pk for operation in parked])
-    return [*parked, *others[: MOST_ATTENTION - len(parked)]]
+    newest = (F("created_at").desc(), F("id").desc())
+    nth = Window(RowNumber(), partition_by=F("parked"), order_by=newest)
+    first = Case(When(parked=True, nth__lte=MOST_PARKED_FIRST, then=0), default=1)
+    return list(ended.annotate(nth=nth).order_by(first, *newest)[:MOST_ATTENTION])

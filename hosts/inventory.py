@@ -110,9 +110,13 @@ def _measured(contact: Contact) -> dict[str, Any]:
     return measured if cpu_percent is None else measured | {"cpu_percent": round(cpu_percent, 1)}
 
 
-def is_called_up(host: Host) -> bool:
-    """Whether its row says that it is there, whoever wrote that."""
-    return Host.objects.filter(pk=host.pk, state=HostState.UP).exists()
+def record_felt(host: Host, *, latency_ms: float) -> bool:
+    """It answered after so long. False, and nothing is written, where its row does not call it up."""
+    up = Host.objects.filter(pk=host.pk, state=HostState.UP)
+    if not up.update(latency_ms=latency_ms, seen_at=Now()):
+        return False
+    publish("host", host.uuid)
+    return True
 
 
 @transaction.atomic

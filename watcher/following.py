@@ -160,7 +160,8 @@ class Following:
 
     def _read_all(self) -> None:
         self._feel()
-        if self._readings % FACTS_EVERY == 0 or not self._record(hosts.inventory.is_called_up, self._host):
+        called_up = self._record(hosts.inventory.record_felt, self._host, latency_ms=1000 * self.latency_s)
+        if self._readings % FACTS_EVERY == 0 or not called_up:
             reading.read_facts(self._host, self._hypervisor, self._record, latency_s=self.latency_s)
         self._elsewhere = self._read_domains()
         reading.read_snapshots(self._host, self._hypervisor, self._record)

@@ -126,7 +126,7 @@ class TestLive:
             expect(live.locator("#live-mark")).to_have_text("Live")
         finally:
             os.kill(pids["watcher"], signal.SIGCONT)
-        expect(live.locator("tbody")).to_contain_text("Up", timeout=90_000)  # at its next full reading
+        expect(live.locator("tbody")).to_contain_text("Up", timeout=60_000)
 
     def test_a_sign_out_in_another_tab_is_said(self, stage: Stage, live: Page) -> None:
         other = live.context.new_page()

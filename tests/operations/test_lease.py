@@ -84,13 +84,16 @@ class TestFence:
         assert before == (Operation.objects.values().get(), list(fast.steps.values()), fast.log.count())
 
 
+@pytest.fixture
+def stops_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker is told to stop as soon as it has begun, and its thread soon looks."""
+    monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.3))
+    answers = iter([False])
+    monkeypatch.setattr(stopping, "told", lambda: next(answers, True))
+
+
 class TestHeartbeat:
-    def test_hands_the_attempt_back_when_the_panel_stops(
-        self, toy: Toy, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.3))
-        answers = iter([False])
-        monkeypatch.setattr(stopping, "told", lambda: next(answers, True))
+    def test_hands_the_attempt_back_when_the_panel_stops(self, toy: Toy, stops_meanwhile: None) -> None:
         operation = carry_out(toy.ask(steps=1, slow_s=1, trouble={"after 0": "died"}, once=True))
         assert (operation.state, operation.attempts) == (OperationState.RUNNING, 0)
 
@@ -102,11 +105,8 @@ class TestHeartbeat:
         assert (operation.state, operation.attempts, toy.history()) == (OperationState.QUEUED, 0, [])
 
     def test_a_failure_counts_although_the_attempt_was_handed_back(
-        self, toy: Toy, monkeypatch: pytest.MonkeyPatch
+        self, toy: Toy, stops_meanwhile: None
     ) -> None:
-        monkeypatch.setattr(journal, "LEASE", timedelta(seconds=0.3))
-        answers = iter([False])
-        monkeypatch.setattr(stopping, "told", lambda: next(answers, True))
         operation = carry_out(toy.ask(steps=1, slow_s=1, trouble={"after 0": "unreachable"}, once=True))
         assert (operation.state, operation.attempts) == (OperationState.QUEUED, 1)
 

@@ -156,7 +156,6 @@ class TestBlocked:
 
 
 class TestBadLines:
-    @pytest.mark.timeout(600)
     def test_five_seconds_for_each_answer_is_slow_and_not_lost(
         self, remote: Host, remote_host: RemoteHost, lab_host: LabHost
     ) -> None:
@@ -168,8 +167,7 @@ class TestBadLines:
                 assert not went_down(remote), list(remote.events.values_list("kind", "text"))
                 time.sleep(0.5)
             slow = Host.objects.filter(pk=remote.pk, latency_ms__gt=4000)
-            # A full reading may have begun meanwhile: a score of round trips, after which it is felt again.
-            eventually(slow.exists, within_s=180)
+            eventually(slow.exists, within_s=60)
 
     def test_every_third_packet_lost_makes_no_host_that_comes_and_goes(
         self, remote: Host, remote_host: RemoteHost, lab_host: LabHost
