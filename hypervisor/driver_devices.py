@@ -10,7 +10,7 @@ from hypervisor.device_facts import BridgeFacts, HostDeviceFacts, Presence
 from hypervisor.device_specs import DeviceSpec
 from hypervisor.driver_definition import DefinitionCalls, DomainDocument
 from hypervisor.driver_domains import DEFINITION
-from hypervisor.errors import NotFound, Refused, Unsupported
+from hypervisor.errors import HypervisorError, NotFound, Refused, Unreachable, Unsupported
 from hypervisor.facts import NicFacts
 from hypervisor.specs import NicChange
 from hypervisor.translation import translate
@@ -142,7 +142,10 @@ class DeviceCalls(DefinitionCalls):
             try:
                 with translate():
                     xml, active = interface.XMLDesc(0), bool(interface.isActive())
-            except NotFound:
+            except Unreachable:
+                raise
+            except HypervisorError:
+                # Gone since it was listed, which libvirt tells in several ways, one of them about an unreadable MTU.
                 continue
             if node_devices.is_bridge(xml):
                 found.append(node_devices.bridge_facts(xml, active=active))

@@ -26,11 +26,11 @@ class PowerCalls(DomainCalls):
             self._domain(uuid).createWithFlags(flags)
 
     def shutdown_domain(self, uuid: UUID) -> AskedBy:
-        """Ask the guest to shut down, which it may ignore. Raises `AlreadyInState` if it is off.
+        """Ask the guest to shut down, which it may ignore. Raises `AlreadyInState` if it is off, or about to be.
 
         Its agent is asked first; one that does not answer within libvirt's 5 s is passed over.
         """
-        with unless_so_already(lambda: not self._is_active(uuid)):
+        with unless_so_already(lambda: self._is_off_soon(uuid)):
             if self._agent_did(
                 lambda: self._domain(uuid).shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
             ):
@@ -112,6 +112,10 @@ class PowerCalls(DomainCalls):
     def set_autostart(self, uuid: UUID, *, enabled: bool) -> None:
         """Whether the host starts it when the host itself starts. Raises `Refused` for one without a definition."""
         self._domain(uuid).setAutostart(int(enabled))
+
+    def _is_off_soon(self, uuid: UUID) -> bool:
+        # Its guest has gone down and its QEMU is ending: for libvirt it is active, and no longer running.
+        return not self._is_active(uuid) or self._state(uuid) is DomainState.SHUTTING_DOWN
 
     def _agent_did(self, call: Callable[[], int]) -> bool:
         """False where the guest has no agent, or one that does not answer or will not."""

@@ -57,8 +57,9 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Argon2InTurn, name, least)
 
 
-@pytest.fixture
-def cast(db: None) -> Cast:
+def make_cast() -> Cast:
+    """In the database."""
+
     def person(name: str, role: Role) -> User:
         user = User(username=name, role=role)
         user.set_unusable_password()  # only the sign-in tests need one
@@ -81,10 +82,20 @@ def cast(db: None) -> Cast:
 
 
 @pytest.fixture
-def host(db: None) -> Host:
+def cast(db: None) -> Cast:
+    return make_cast()
+
+
+def make_host() -> Host:
+    """In the database: one that is up."""
     return Host.objects.create(
         name="kvm1", state=HostState.UP, cpus=4, memory_mib=8192, memory_free_mib=6144, uefi=True
     )
+
+
+@pytest.fixture
+def host(db: None) -> Host:
+    return make_host()
 
 
 @pytest.fixture

@@ -117,6 +117,11 @@ class Stage:
 
 @pytest.fixture
 def stage(cast: Cast, host: Host) -> Stage:
+    return make_stage(cast, host)
+
+
+def make_stage(cast: Cast, host: Host) -> Stage:
+    """In the database."""
     host.transport, host.address, host.username = "ssh", "kvm1.example.org", "kvmpanel"
     host.save()
     space = {"capacity_bytes": 10**12, "available_bytes": 10**12}

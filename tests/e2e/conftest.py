@@ -67,6 +67,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def patiently(page: Page, url: str) -> None:
+    """Go there. Chromium gives up what it loads while an interface comes or goes, and people's windows try again."""
+    for _ in range(3):
+        try:
+            page.goto(url)
+        except PlaywrightError as error:
+            if "ERR_NETWORK_CHANGED" not in str(error):
+                raise
+        else:
+            return
+    page.goto(url)
+
+
 @pytest.fixture
 def page(stage: tuple[Panel, LabHost], browser: Browser) -> Iterator[Page]:
     """A tab in which the first admin is signed in. Errors of the page's own scripts fail the test."""
@@ -78,7 +91,7 @@ def page(stage: tuple[Panel, LabHost], browser: Browser) -> Iterator[Page]:
     page.on(
         "console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None
     )
-    page.goto(panel.url)
+    patiently(page, panel.url)
     page.locator("[name=username]").fill(panel.username)
     page.locator("[name=password]").fill(panel.password)
     page.keyboard.press("Enter")

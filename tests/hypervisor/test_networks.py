@@ -1,5 +1,6 @@
 """Virtual networks on a real libvirtd."""
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
@@ -41,6 +42,19 @@ def test_the_labs_own_is_seen(host: Hypervisor, lab_host: LabHost) -> None:
     assert host.find_network_by_name("default") == found.uuid
     assert host.read_network(found.uuid) == found
     assert host.network_leases(found.uuid) == []
+
+
+def test_a_bridge_that_comes_and_goes_hides_no_other(host: Hypervisor, lab_host: LabHost) -> None:
+    """libvirt says in several ways that an interface went while it was being described."""
+    name = f"{lab_host.bridge}z"
+    loop = f"for _ in $(seq 60); do ip link add {name} type bridge; ip link del {name}; done"
+    with subprocess.Popen(["sh", "-c", loop]) as churn:
+        looks = 0
+        while churn.poll() is None:
+            assert lab_host.bridge in {bridge.name for bridge in host.list_bridges()}
+            looks += 1
+    assert churn.returncode == 0
+    assert looks > 10
 
 
 def test_is_defined_started_and_seen(host: Hypervisor, network: NatNetworkSpec) -> None:

@@ -12,7 +12,7 @@ from tests.lab.remote import RemoteHost
 @pytest.fixture(scope="session")
 def lab_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
     """One private libvirt host for the whole run; each test leaves it as empty as it was."""
-    with LabHost(tmp_path_factory.mktemp("lab")) as host:
+    with LabHost(tmp_path_factory.mktemp("lab"), quick=True) as host:
         yield host
 
 
