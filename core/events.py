@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future
 from typing import Any
 from uuid import UUID
 
@@ -23,15 +24,28 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
+# A Redis that answers no more must not hold back what is said once it answers again.
+SENT_WITHIN_S = 5.0
 # How long, in seconds, the time of a topic's last change is kept for browsers that subscribe after it.
 KNOWN_FOR = 600
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 # Hints that wait while others are being sent: saying one twice tells nothing new, so the same one waits once.
 _waiting: dict[tuple[str, str], None] = {}
-# A forked worker has no thread yet that would send what waited in its parent.
-os.register_at_fork(after_in_child=_waiting.clear)
+# Who sends. There is one at a time, or one hint would overtake another that was said before it.
+_sender: Future[None] | None = None
+
+
+def _begin_anew() -> None:
+    """A forked worker has no thread yet that would send what waited in its parent, or let go of the lock."""
+    global _lock, _sender
+    _lock = threading.RLock()
+    _waiting.clear()
+    _sender = None
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def group(kind: str, key: UUID | str) -> str:
@@ -61,23 +75,28 @@ def changed_within(groups: Iterable[str], seconds: float) -> list[str]:
 
 
 def _send(kind: str, key: str) -> None:
+    global _sender
     with _lock:
-        idle = not _waiting
         _waiting[kind, key] = None
-    if idle:
-        _start(_send_waiting())
+        if _sender is None or _sender.done():
+            _sender = _start(_send_waiting())
 
 
 async def _send_waiting() -> None:
-    with _lock:
-        hints = list(_waiting)
-        _waiting.clear()
-    for kind, key in hints:
-        await _send_now(kind, key)
+    global _sender
+    while True:
+        with _lock:
+            hints = list(_waiting)
+            _waiting.clear()
+            if not hints:
+                _sender = None
+                return
+        for kind, key in hints:
+            await _send_now(kind, key)
 
 
-def _start(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run_coroutine_threadsafe(work, _loop())
+def _start(work: Coroutine[Any, Any, None]) -> Future[None]:
+    return asyncio.run_coroutine_threadsafe(work, _loop())
 
 
 async def _end_now(name: str, keep: str) -> None:
@@ -92,7 +111,8 @@ async def _send_now(kind: str, key: str) -> None:
     layer = get_channel_layer()
     try:
         cache.set(group(kind, key), time.time(), KNOWN_FOR)  # 0.1 ms, on the thread that does nothing else
-        await layer.group_send(group(kind, key), {"type": "live.changed", "kind": kind, "key": key})
+        async with asyncio.timeout(SENT_WITHIN_S):
+            await layer.group_send(group(kind, key), {"type": "live.changed", "kind": kind, "key": key})
     except (OSError, RedisError) as error:
         # A lost hint is made good by the browser's re-read on reconnect; the row itself is safe.
         log.warning("hint lost", kind=kind, key=key, error=str(error))

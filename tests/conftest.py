@@ -13,7 +13,14 @@ from accounts.models import ApiToken, Membership, Team, User
 from accounts.permissions import Role
 from hosts.models import Host, HostState
 
-pytest_plugins = ["tests.lab.fixtures", "tests.scenery", "tests.schedule", "tests.turns", "tests.leavings"]
+pytest_plugins = [
+    "tests.lab.fixtures",
+    "tests.scenery",
+    "tests.schedule",
+    "tests.turns",
+    "tests.leavings",
+    "tests.flushing",
+]
 
 PASSWORD = "correct horse battery"
 

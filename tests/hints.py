@@ -23,7 +23,7 @@ class Hints:
         self._messages = self._redis.pubsub()  # type: ignore[no-untyped-call]
         self._messages.psubscribe(_PREFIX + "*")
         self._messages.get_message(timeout=_TIMEOUT_S)
-        self._heard: set[tuple[str, str]] = set()
+        self._heard: list[tuple[str, str]] = []
         return self
 
     def __exit__(
@@ -39,9 +39,13 @@ class Hints:
 
     def heard(self) -> set[tuple[str, str]]:
         """Everything up to `end`, which must have been committed by now."""
+        return set(self.in_order())
+
+    def in_order(self) -> list[tuple[str, str]]:
+        """The same, as they came."""
         while self._fence not in self._heard:
             message = self._messages.get_message(timeout=_TIMEOUT_S)
             assert message is not None, "Redis told nothing"
             kind, _, key = message["channel"].decode().removeprefix(_PREFIX).partition(".")
-            self._heard.add((kind, key))
-        return self._heard - {self._fence}
+            self._heard.append((kind, key))
+        return self._heard[:-1]

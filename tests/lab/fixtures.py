@@ -19,7 +19,7 @@ def lab_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two hosts on a network of their own for the whole run; each test leaves them as empty as they were."""
-    with Lab(tmp_path_factory.mktemp("net")) as lab:
+    with Lab(tmp_path_factory.mktemp("net"), quick=True) as lab:
         lab.up(2)
         yield lab
 

@@ -18,7 +18,7 @@ from typing import IO, Final
 import libvirt
 
 from tests.lab.claims import claim, remove_link
-from tests.lab.daemon import LibvirtHost
+from tests.lab.daemon import QUICK, LibvirtHost
 from tests.lab.namespace import LabError
 
 __all__ = ["LabError", "LabHost"]
@@ -66,10 +66,6 @@ remote_display_port_min = {port_min}
 remote_display_port_max = {port_max}
 """
 
-# For each x86 guest that starts libvirt asks QEMU for each of 400 properties of its CPU, one after the other: 0.3 s of
-# a processor of the 0.4 that a start takes. Without this capability it asks once, as it does an older QEMU.
-_QUICK: Final = 'capability_filters = ["cpu-unavailable-features"]\n'
-
 
 class LabHost(LibvirtHost):
     """One libvirt host that is reached through its socket, and whose screens are this machine's own ports.
@@ -113,7 +109,7 @@ class LabHost(LibvirtHost):
         try:
             port_min = 5900 + 100 * self._index
             qemu = _QEMU_CONF.format(port_min=port_min, port_max=port_min + 99)
-            qemu += _QUICK if self._quick else ""
+            qemu += QUICK if self._quick else ""
             self._write_configuration(libvirtd=_LIBVIRTD_CONF, qemu=qemu)
             self.pool_path.mkdir(exist_ok=True)
             shutil.rmtree(self.root / "new-run", ignore_errors=True)

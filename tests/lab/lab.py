@@ -29,10 +29,12 @@ class Lab:
     """A lab under `root`, a directory of its own. A context manager.
 
     What a host keeps (domains, volumes, its identity) it finds again when the lab is built again on the same directory.
+    `quick` is that of `LabHost`.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, quick: bool = False) -> None:
         self.root = root.resolve()
+        self.quick = quick
         self.switch = Switch(self.root / "switch")
         self.authority = Authority()
         self.hosts: list[RemoteHost] = []

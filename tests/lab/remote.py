@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.lab.certificates import Certificate
-from tests.lab.daemon import LibvirtHost
+from tests.lab.daemon import QUICK, LibvirtHost
 from tests.lab.namespace import LabError, run
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ class RemoteHost(LibvirtHost):
     def begin(self) -> None:
         """The first half of `start`, without any waiting for libvirtd."""
         self._write_configuration(
-            libvirtd=_LIBVIRTD_CONF.format(ip=self.ip), qemu=_QEMU_CONF.format(ip=self.ip)
+            libvirtd=_LIBVIRTD_CONF.format(ip=self.ip),
+            qemu=_QEMU_CONF.format(ip=self.ip) + (QUICK if self.lab.quick else ""),
         )
         self.outside(self.pool_path).mkdir(exist_ok=True)
         self._write_keys()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Self
 
 import httpx
@@ -19,6 +20,7 @@ from django.db import connection
 from accounts.models import User
 from storage.models import Pool
 from tests.conftest import browser_of
+from tests.eventually import eventually
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 BODY_TYPE = "application/offset+octet-stream"
@@ -125,13 +127,18 @@ class Sender:
         return self.client.patch(address, content=body, headers=all_headers)
 
     def cut(self, address: str, content: bytes, offset: int, at: int) -> None:
-        """Send the bytes from `offset` to `at`, promising all the rest, then pull the cable."""
+        """Send the bytes from `offset` to `at`, promising all the rest, then pull the cable.
+
+        Not before the panel has begun to receive: what came before that it never sees where the line is dead by then.
+        """
         lines = [f"PATCH {address} HTTP/1.1", f"Content-Length: {len(content) - offset}"]
         headers = {**dict(self.client.headers), "Upload-Offset": str(offset), "Content-Type": BODY_TYPE}
         lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() != "content-length"]
         with socket.create_connection(("127.0.0.1", self.site.port), timeout=10) as line:
             line.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + content[offset:at])
             self._until_received(line)
+            eventually(lambda: self.client.head(address).status_code == HTTPStatus.LOCKED, within_s=10)
+            time.sleep(0.2)
 
     def _until_received(self, line: socket.socket) -> None:
         """What the kernel still holds would be lost, and the test would not say where the line was cut."""
