@@ -11,8 +11,8 @@ from launcher.layout import Layout
 from launcher.say import LauncherError, say
 
 # Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up.
-TEST_WORKERS_PER_CPU = 2.5
-MOST_TEST_WORKERS = 10
+TEST_WORKERS_PER_CPU = 2
+MOST_TEST_WORKERS = 8
 
 
 def manage(layout: Layout, arguments: Sequence[str]) -> int:
@@ -38,7 +38,7 @@ def test(layout: Layout, arguments: Sequence[str]) -> int:
     pytest = ["-m", "pytest"]
     if arguments:
         return _python(layout, [*pytest, *arguments])
-    shared = [*pytest, "-n", str(min(int(TEST_WORKERS_PER_CPU * (os.cpu_count() or 1)), MOST_TEST_WORKERS))]
+    shared = [*pytest, "-n", str(min(TEST_WORKERS_PER_CPU * (os.cpu_count() or 1), MOST_TEST_WORKERS))]
     say("\nAll tests, on SQLite")
     on_sqlite = _python(layout, shared, PANEL_TEST_TURN="sqlite")
     say("\nTests that touch the database, on PostgreSQL")

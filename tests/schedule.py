@@ -13,15 +13,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-_WALK = "tests/faults/test_every_boundary.py::test_at_every_boundary"
-# Files, folders with a slash at their end, and tests: the longest first; all others come after them.
+# Files, and folders with a slash at their end: the longest first; all others come after them.
 LONG = (
     "tests/e2e/test_install.py",
-    # The rest of the walk comes later: in each group forty operations come back at once, and with all groups at the
-    # same time they would keep each other from it.
-    f"{_WALK}[power]",
-    f"{_WALK}[copies]",
-    f"{_WALK}[snapshots]",
     "tests/faults/test_migrate.py",
     "tests/faults/test_operations.py",
     "tests/faults/test_create.py",
