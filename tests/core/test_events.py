@@ -46,9 +46,11 @@ def test_a_forked_child_sends_its_own() -> None:
     events.publish("thing", "parent")
     with Hints() as hints:
         if (child := os.fork()) == 0:
-            events.publish("thing", "child")
-            time.sleep(1)
-            os._exit(0)
+            try:
+                events.publish("thing", "child")
+                time.sleep(1)
+            finally:
+                os._exit(0)
         os.waitpid(child, 0)
         hints.end()
         assert ("thing", "child") in hints.heard()
