@@ -34,6 +34,10 @@ MOST_CHANGES: Final = 50
 AT_ONCE: Final = 50
 # An operation that ends before its change was noticed ended no longer ago than this.
 _NOTICED_WITHIN: Final = timedelta(seconds=5)
+# Where its host was lost before it could look, it may be as long as a host takes to come back. Such an operation says
+# so under this name in its parameters.
+_BACK_WITHIN: Final = timedelta(minutes=15)
+UNSEEN: Final = "unseen"
 _LEAVE_IT_AS_IT_IS: Final = [
     kind for kind, rule in RULES.items() if rule.verb in (Verb.DOMAIN_POWER, Verb.DOMAIN_GUEST)
 ]
@@ -115,8 +119,9 @@ def _add(domain: Domain, xml: str) -> None:
 
 def _at_work(domain: Domain) -> Operation | None:
     """The operation that changes definitions and is at work on this machine, or was until just now."""
-    ended = Q(finished_at__gt=Now() - _NOTICED_WITHIN, versions=None)
+    now = Q(finished_at=None) | Q(finished_at__gt=Now() - _NOTICED_WITHIN, versions=None)
+    unseen = Q(finished_at__gt=Now() - _BACK_WITHIN, versions=None, **{f"params__{UNSEEN}": True})
     mine = Operation.objects.about("domain", domain.uuid).exclude(kind__in=_LEAVE_IT_AS_IT_IS)
-    rows = mine.filter(Q(finished_at=None) | ended, started_at__isnull=False)
+    rows = mine.filter(now | unseen, started_at__isnull=False)
     found: Operation | None = rows.select_related("actor").order_by("-created_at").first()
     return found

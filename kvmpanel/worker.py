@@ -8,6 +8,9 @@ from kvmpanel.celery import app
 
 # One child waits; more are forked as soon as more is asked, for each holds 45 MiB of its own.
 MOST_CHILDREN, FEWEST_CHILDREN = 8, 1
+# So many tasks keep the database's connections. Else Celery closes them, and their pool, before and after each; our own
+# children put them back instead (`kvmpanel.celery.put_connections_back`).
+app.conf.update(CELERY_DB_REUSE_MAX=1_000_000_000)
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ from launcher import frontend, packages, python, secrets
 from launcher.layout import Layout
 from launcher.say import LauncherError, say
 
-# Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up.
-TEST_WORKERS_PER_CPU = 2
+# Much of what the tests take is waiting: for a lease to run out, for a silent host to be given up.
+TEST_WORKERS_PER_CPU = 3
 MOST_TEST_WORKERS = 8
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 
 import pytest
@@ -41,6 +42,12 @@ class Cast:
         """By the names that the role tables use."""
         names = ("superuser", "operator", "auditor", "lead", "member", "stranger")
         return {name: getattr(self, name) for name in names}
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was loaded by now out of every later look for garbage, which takes a tenth of a run otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

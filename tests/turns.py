@@ -5,6 +5,8 @@ touches the database, all that is not about a host's, a guest's or a line's ways
 what takes minutes and meets the database in no other way than the tests that run on both: rows are locked, journalled
 and swept by the same engine, which `tests/faults/test_operations.py` breaks in every way on both.
 
+What is about a server of a database (`OF_A_SERVER`) is PostgreSQL's alone.
+
 Whoever names files, or sets PANEL_TEST_DATABASE alone, gets all of them on that database.
 """
 
@@ -30,6 +32,8 @@ ON_SQLITE = (
     "tests/storage/test_uploads.py",
     "tests/watcher/test_faults.py",
 )
+# About a server, which SQLite has none of.
+OF_A_SERVER = ("tests/faults/test_connections.py",)
 _WALK = "tests/faults/test_every_boundary.py::test_"
 # Every second group of cases: walked once in each run of everything, on one of the two.
 ON_POSTGRESQL = tuple(f"[{group}]" for group in list(GROUPS)[::2])
@@ -46,7 +50,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_wanted(item: pytest.Item) -> bool:
     turn = os.environ.get("PANEL_TEST_TURN")
-    if os.environ.get("PANEL_TEST_DATABASE") == "postgresql" and not _touches_database(item):
+    if os.environ.get("PANEL_TEST_DATABASE") == "postgresql":
+        if not _touches_database(item):
+            return False
+    elif item.nodeid.startswith(OF_A_SERVER):
         return False
     walks_there = item.nodeid.startswith(_WALK) and item.nodeid.endswith(ON_POSTGRESQL)
     if turn == "sqlite":

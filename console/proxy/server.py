@@ -192,6 +192,8 @@ class Proxy:
                 ) from error
             except rfb.WrongScreen as error:
                 raise TurnedAway(Closing.WRONG_MACHINE, f"{grant.domain_uuid}: {error}") from error
+            # Before the browser's half is done: its page asks who else is there as soon as it is.
+            await self._announce([console])
             try:
                 async with asyncio.timeout(self._settings.handshake_seconds):
                     early = await rfb.greet(browser.receive, browser.deliver, init)
@@ -222,7 +224,6 @@ class Proxy:
         console.relay = relay = Relay(browser, guest, passing=passing)
         # What was taken back between the ticket's use and this console's entry in the list is found here.
         await self._sweep()
-        await self._announce([console])
         if console.ending:
             relay.end(console.ending)
         line.info("opened", mode=grant.mode.value)
@@ -262,7 +263,7 @@ class Proxy:
                 if console.relay:
                     console.relay.check_alive(self._settings.dead_seconds)
             await self._sweep()
-            await self._announce(self._consoles)
+            await self._announce([console for console in self._consoles if console.relay])
 
     async def _sweep(self) -> None:
         consoles = {id(console.grant): console for console in self._consoles}
@@ -274,13 +275,13 @@ class Proxy:
         except RedisError as error:
             log.warning("redis is away", error=str(error))
 
-    async def _announce(self, consoles: "set[Console] | list[Console]") -> None:
-        open_now = [(console.number, console.grant) for console in consoles if console.relay]
-        if open_now:
-            try:
-                await tickets.watch(self._redis, open_now)
-            except RedisError as error:
-                log.warning("redis is away", error=str(error))
+    async def _announce(self, consoles: list[Console]) -> None:
+        if not consoles:
+            return
+        try:
+            await tickets.watch(self._redis, [(console.number, console.grant) for console in consoles])
+        except RedisError as error:
+            log.warning("redis is away", error=str(error))
 
 
 def _way_to(grant: tickets.Grant, tunnels: Path) -> tuple[socket.socket, str | tuple[str, int]]:

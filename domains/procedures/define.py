@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,8 +12,8 @@ from domains import drafts
 from domains.claims import new_disks
 from domains.models import DomainDraft
 from domains.procedures.claims import refuse_if_taken
-from domains.procedures.steps import domain_on_host, host_of, refresh
-from hypervisor.errors import Changed, Unreachable
+from domains.procedures.steps import domain_on_host, host_of, refresh, show
+from hypervisor.errors import Changed
 from hypervisor.xml.leaves import carries
 from hypervisor.xml.parse import document_sha
 from operations.procedures import Step, procedure, settled
@@ -67,8 +66,7 @@ class Define(Step):
                 hypervisor.redefine(uuid, lambda _: wanted, expected_sha=found.base.sha)
             except Changed as error:
                 raise Conflict(error.message, fix="Begin again from the one that is in force now.") from error
-        with suppress(Unreachable):  # it was done; the watcher sees it as well
-            refresh(run.params)
+        show(run)
 
     def undo(self, run: Run) -> None:
         """Define it as it was, where the change is there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 from accounts.permissions import Verb
@@ -12,12 +12,12 @@ from core.errors import Conflict
 from domains.cards import BRIDGE, holder
 from domains.device_wishes import COLD, NewDevice, NewNic
 from domains.passthrough import offers, spec
-from domains.procedures.steps import domain_on_host, host_of, refresh
+from domains.procedures.steps import domain_on_host, host_of, refresh, show
 from hosts.connections import borrow
 from hosts.devices import record_devices
 from hypervisor.device_facts import Presence
 from hypervisor.device_specs import DeviceSpec
-from hypervisor.errors import HypervisorError, Unreachable
+from hypervisor.errors import HypervisorError
 from hypervisor.xml.peripherals import key_for
 from operations.procedures import Step, procedure
 from operations.run import Later, Run
@@ -91,8 +91,7 @@ class PlugIn(Step):
                 present = hypervisor.plug_device(uuid, self.spec)
             if present is Presence.NEXT:
                 run.log("It can't be plugged in while the machine runs: it is there from the next start on.")
-            with suppress(Unreachable):  # it was done; the watcher sees it as well
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """Take it out again. Raises Conflict where the guest keeps it."""
@@ -103,8 +102,7 @@ class PlugIn(Step):
             _ask_for(run, self.key)
             if hypervisor.has_device_now(uuid, self.key):
                 raise Conflict("The guest keeps the device until it stops.")
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
 
 class TakeOut(Step):
@@ -134,8 +132,7 @@ class TakeOut(Step):
             hypervisor.forget_device(uuid, self.key)
             if here and self.cold:
                 run.log("It can't be taken out while the machine runs: it is gone when the machine stops.")
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def _wait_on(self, run: Run) -> None:
         if time.time() - run.params["asked_at"] > PATIENCE_S:
@@ -157,8 +154,7 @@ class SetVideo(Step):
             if "before" not in run.params:
                 run.keep(before=hypervisor.video_element(uuid))
             hypervisor.define_video(uuid, run.params["model"])
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """As it was."""
@@ -166,8 +162,7 @@ class SetVideo(Step):
             return
         with domain_on_host(run.params) as (hypervisor, uuid):
             hypervisor.restore_video(uuid, run.params["before"])
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -13,9 +12,8 @@ from core.errors import Conflict
 from core.events import publish
 from core.units import human_bytes
 from domains.procedures.disk_parts import disk_at
-from domains.procedures.steps import domain_on_host, refresh
+from domains.procedures.steps import domain_on_host, refresh, show
 from hosts.connections import Hypervisor
-from hypervisor.errors import Unreachable
 from hypervisor.facts import DiskFacts
 from hypervisor.limits import IoLimits
 from hypervisor.specs import CacheMode, Discard, DiskBus, DiskChange
@@ -47,8 +45,7 @@ class ChangeDisk(Step):
                 self._check_target(hypervisor, domain)
                 run.keep(before=_settings(here))
             self._apply(hypervisor, domain, here.target, self.after, self.settings)
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """As it was before."""

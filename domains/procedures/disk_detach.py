@@ -11,9 +11,9 @@ from accounts.permissions import Verb
 from core.errors import Conflict
 from domains.models import Domain
 from domains.procedures.disk_parts import disk_at, let_go
-from domains.procedures.steps import domain_on_host, refresh
+from domains.procedures.steps import domain_on_host, refresh, show
 from hypervisor.driver_disks import DiskDocuments
-from hypervisor.errors import NotFound, Unreachable
+from hypervisor.errors import NotFound
 from hypervisor.facts import DiskFacts
 from operations.procedures import Step, procedure, settled
 from operations.run import Run
@@ -77,8 +77,7 @@ class Undefine(Step):
             run.keep(later=hypervisor.disk_documents(domain, self.target).later)
             with suppress(NotFound):
                 hypervisor.undefine_disk(domain, self.target)
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """Put it back."""

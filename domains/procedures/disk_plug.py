@@ -12,7 +12,7 @@ from accounts.permissions import Verb
 from core.errors import Conflict
 from domains.disk_wishes import DiskPlan
 from domains.procedures.disk_parts import disk_at, let_go
-from domains.procedures.steps import domain_on_host, refresh
+from domains.procedures.steps import domain_on_host, refresh, show
 from hosts.connections import Hypervisor
 from hypervisor.errors import AlreadyExists, HypervisorError, NotFound, Unreachable
 from hypervisor.specs import DiskBus, ImageFormat
@@ -55,8 +55,7 @@ class PlugIn(Step):
                 raise
             except HypervisorError as error:
                 raise _without_place(hypervisor, domain, self.plan, error) from error
-            with suppress(Unreachable):  # it was done; the watcher sees it as well
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """Take it out, as far as it is this one."""

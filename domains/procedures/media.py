@@ -10,9 +10,9 @@ from accounts.permissions import Verb
 from core.errors import Conflict
 from domains.disk_choices import DRIVES
 from domains.procedures.disk_parts import disk_at
-from domains.procedures.steps import domain_on_host, refresh
+from domains.procedures.steps import domain_on_host, refresh, show
 from hypervisor.driver_disks import DiskDocuments
-from hypervisor.errors import AlreadyExists, HypervisorError, NotFound, Unreachable
+from hypervisor.errors import AlreadyExists, HypervisorError, NotFound
 from hypervisor.facts import DiskFacts
 from hypervisor.specs import CdromSpec
 from operations.procedures import Step, procedure
@@ -58,8 +58,7 @@ class ChangeMedium(Step):
                         fix="Eject it inside the guest, or force it: what the guest reads from it then fails.",
                     ) from error
                 raise
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """What was in it before."""
@@ -93,8 +92,7 @@ class AddDrive(Step):
                 hypervisor.plug_disk(domain, CdromSpec(target=self.target))
             except AlreadyExists:
                 raise Conflict(f"It has another disk {self.target} by now.", fix="Ask again.") from None
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """Take it out."""
@@ -124,8 +122,7 @@ class TakeOutDrive(Step):
                 run.keep(later=hypervisor.disk_documents(domain, self.target).later)
                 with suppress(NotFound):
                     hypervisor.undefine_disk(domain, self.target)
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """Put it back."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,8 +11,7 @@ from accounts.permissions import Verb
 from core.errors import Conflict
 from domains.device_wishes import NicWish
 from domains.procedures.devices import check_place, limits_told
-from domains.procedures.steps import domain_on_host, refresh
-from hypervisor.errors import Unreachable
+from domains.procedures.steps import domain_on_host, refresh, show
 from hypervisor.facts import NicFacts
 from hypervisor.specs import NicChange
 from hypervisor.xml.nics import fulfils
@@ -90,8 +88,7 @@ class ChangeNow(Step):
                 hypervisor.change_nic_now(uuid, mac, NicChange(link_up=False))
                 time.sleep(LINK_DOWN_S)
             hypervisor.restore_nic(uuid, mac, live=before)
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
 
 class ChangeDefinition(Step):
@@ -117,8 +114,7 @@ class ChangeDefinition(Step):
             return
         with domain_on_host(run.params) as (hypervisor, uuid):
             hypervisor.restore_nic(uuid, run.params["mac"], defined=before)
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
 
 class Record(Step):

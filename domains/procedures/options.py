@@ -7,7 +7,6 @@ itself: one that has nothing left to change was carried out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -15,9 +14,9 @@ from uuid import UUID
 from accounts.permissions import Verb
 from core.errors import Conflict
 from domains.lifecycle import RULES
-from domains.procedures.steps import domain_on_host, refresh
+from domains.procedures.steps import domain_on_host, show
 from hosts.connections import Hypervisor
-from hypervisor.errors import AlreadyInState, Changed, Unreachable
+from hypervisor.errors import AlreadyInState, Changed
 from hypervisor.facts import OptionFacts
 from hypervisor.xml import edit_label, edit_size, edit_start
 from hypervisor.xml.elements import document, serialize
@@ -104,7 +103,7 @@ class Define(Step):
             if not run.commit():
                 raise Cancelled
             hypervisor.redefine(domain, self._edit, expected_sha=run.params["sha"])
-        _read(run)
+        show(run)
 
 
 class ShowLabels(Step):
@@ -117,7 +116,7 @@ class ShowLabels(Step):
         with domain_on_host(run.params) as (hypervisor, domain):
             if hypervisor.read_domain(domain).live is not None:
                 hypervisor.show_labels(domain)
-        _read(run)
+        show(run)
 
 
 class StartFrom(Step):
@@ -144,17 +143,12 @@ class StartFrom(Step):
                 raise Conflict(
                     "It was started meanwhile, and not from there.", fix="Shut it down, and ask again."
                 ) from None
-        _read(run)
+        show(run)
 
 
 def _compare(hypervisor: Hypervisor, domain: UUID, run: Run) -> None:
     if hypervisor.read_document(domain).sha != run.params["sha"]:
         raise Changed("Its definition was changed meanwhile, so nothing was done.")
-
-
-def _read(run: Run) -> None:
-    with suppress(Unreachable):  # it was done; the watcher sees it as well
-        refresh(run.params)
 
 
 def _register(kind: str) -> None:

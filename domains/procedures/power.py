@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from domains.power import RULES, PowerVerb
-from domains.procedures.steps import domain_on_host, refresh
+from domains.procedures.steps import domain_on_host, show
 from hosts.connections import Hypervisor
-from hypervisor.errors import AlreadyInState, Unreachable
+from hypervisor.errors import AlreadyInState
 from hypervisor.facts import AskedBy
 from operations.procedures import Step, procedure
 from operations.run import Run
@@ -72,8 +71,7 @@ class Power(Step):
             else:
                 if asked is not None:
                     run.log(ASKED[asked])
-            with suppress(Unreachable):  # it was done; the watcher sees it as well
-                refresh(run.params)
+            show(run)
 
 
 def _register(verb: PowerVerb) -> None:

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from core.units import MIB
 from domains.power import RULES, PowerVerb
-from domains.procedures.steps import domain_on_host, refresh
+from domains.procedures.steps import domain_on_host, refresh, show
 from hosts.connections import Hypervisor
-from hypervisor.errors import AlreadyInState, HypervisorError, Unreachable
+from hypervisor.errors import AlreadyInState, HypervisorError
 from operations.procedures import Step, procedure
 from operations.run import Later, Run
 
@@ -43,8 +43,7 @@ class Save(Step):
         with domain_on_host(run.params) as (hypervisor, uuid):
             with suppress(AlreadyInState):
                 _carry(run, hypervisor, uuid)
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
     def undo(self, run: Run) -> None:
         """End the writing, or let it go on from what was written."""
@@ -55,8 +54,7 @@ class Save(Step):
             if facts.live_id is None and facts.managed_save:
                 with suppress(AlreadyInState):
                     hypervisor.start_domain(uuid)
-            with suppress(Unreachable):
-                refresh(run.params)
+            show(run)
 
 
 def _carry(run: Run, hypervisor: Hypervisor, uuid: UUID) -> None:

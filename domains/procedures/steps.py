@@ -12,7 +12,8 @@ from domains import inventory, versions
 from domains.models import Domain
 from hosts.connections import Hypervisor, borrow
 from hosts.models import Host
-from hypervisor.errors import NotFound
+from hypervisor.errors import NotFound, Unreachable
+from operations.run import Run
 
 
 def host_of(params: dict[str, Any]) -> Host:
@@ -54,3 +55,17 @@ def refresh(params: dict[str, Any]) -> Domain:
         if domain.xml_sha != domain.kept_sha:
             versions.keep(host, {uuid: definition})
     return domain
+
+
+def show(run: Run) -> None:
+    """Read the machine after something was done to it; where its host does not answer now, the watcher does later.
+
+    What the watcher then finds in its definition is known as this operation's doing (`versions.UNSEEN`).
+    """
+    try:
+        refresh(run.params)
+    except Unreachable:
+        run.keep(**{versions.UNSEEN: True})
+    else:
+        if run.params.get(versions.UNSEEN):
+            run.keep(**{versions.UNSEEN: False})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +27,11 @@ from storage.uploads.receiving import Cut, Receive, Receiver
 log = structlog.get_logger(__name__)
 
 PREFIX = "/uploads/"
+TAKEN = 423
 HERE = (UploadState.STORING, UploadState.STORED)
+# Who only asks how much is here holds the file for a moment; a sender waits that long instead of being sent away.
+GLANCE_S = 1.0
+GLANCE_OVER_EVERY_S = 0.05
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -164,7 +170,8 @@ async def _take(upload: Upload, user: User, headers: Headers, receive: Receive) 
     offset, checksum = protocol.number(headers, "Upload-Offset"), Checksum.of(headers)
     if upload.state in HERE:
         raise Refused(409, "All of it is here already.")
-    with _writing(upload) as part:
+    with ExitStack() as stack:
+        part = await _ours(upload, stack)
         if part.size != offset:
             raise Refused(409, f"{part.size} bytes are here, not {offset}.")
         receiver = Receiver(upload, part, checksum)
@@ -176,6 +183,18 @@ async def _take(upload: Upload, user: User, headers: Headers, receive: Receive) 
         if receiver.offset == upload.size_bytes:
             await database_sync_to_async(_finish)(upload, user)
     return Answer(204, {"Upload-Offset": str(receiver.offset), **_expiry()})
+
+
+async def _ours(upload: Upload, stack: ExitStack) -> spool.Part:
+    """The file, until `stack` is closed. Raises Refused with 423 where another has it for longer than a glance."""
+    end = time.monotonic() + GLANCE_S
+    while True:
+        try:
+            return stack.enter_context(_writing(upload))
+        except Refused as refused:
+            if refused.answer.status != TAKEN or time.monotonic() > end:
+                raise
+        await asyncio.sleep(GLANCE_OVER_EVERY_S)
 
 
 def _finish(upload: Upload, user: User) -> None:
@@ -191,7 +210,7 @@ def _writing(upload: Upload) -> Iterator[spool.Part]:
         with spool.writing(upload.uuid) as part:
             yield part
     except spool.Taken:
-        raise Refused(423, "Another tab sends this file just now.") from None
+        raise Refused(TAKEN, "Another tab sends this file just now.") from None
     except spool.Missing:
         raise Refused(410, "Its bytes are not here any more.") from None
 

@@ -119,6 +119,14 @@ class TestCap:
             assert closing_of(enter(screen.port)) == told(Closing.TOO_MANY)
             assert Viewer(enter(screen.port, user_id=8)).shake_hands().name == b"QEMU (web1)"
 
+    def test_who_has_a_screen_is_told_of_at_once(self, enter: Enter, redis_client: redis.Redis) -> None:
+        """Its page asks who else is there as soon as it has the screen."""
+        with Screen() as screen:
+            for _ in range(3):
+                Viewer(enter(screen.port)).shake_hands()
+                assert len(redis_client.keys("console:watching:*")) == 1
+                redis_client.flushdb()
+
     def test_frees_a_place_when_one_leaves(self, enter: Enter, redis_client: redis.Redis) -> None:
         with Screen() as screen:
             first, *_ = [Viewer(enter(screen.port)).shake_hands() for _ in range(3)]

@@ -126,6 +126,9 @@ class TestAuthors:
         [
             ({"ended_s_ago": 1}, Origin.PANEL),
             ({"ended_s_ago": 30}, Origin.BESIDE),
+            ({"ended_s_ago": 600, "params": {"unseen": True}}, Origin.PANEL),
+            ({"ended_s_ago": 600, "params": {"unseen": False}}, Origin.BESIDE),
+            ({"ended_s_ago": 3600, "params": {"unseen": True}}, Origin.BESIDE),
             ({"state": OperationState.QUEUED, "started_at": None}, Origin.BESIDE),
             ({"kind": "domain.start"}, Origin.BESIDE),
             ({"kind": "domain.guest.trim"}, Origin.BESIDE),

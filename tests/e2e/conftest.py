@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.lab.host import LabHost
@@ -80,11 +80,26 @@ def patiently(page: Page, url: str) -> None:
     page.goto(url)
 
 
+@pytest.fixture(scope="session")
+def kept() -> dict[str, StorageState]:
+    """What a browser keeps of its last sign-in, for the next one."""
+    return {}
+
+
+def sign_in(page: Page, panel: Panel) -> None:
+    """As the first admin, by the form."""
+    page.locator("[name=username]").fill(panel.username)
+    page.locator("[name=password]").fill(panel.password)
+    page.keyboard.press("Enter")
+
+
 @pytest.fixture
-def page(stage: tuple[Panel, LabHost], browser: Browser) -> Iterator[Page]:
+def page(stage: tuple[Panel, LabHost], browser: Browser, kept: dict[str, StorageState]) -> Iterator[Page]:
     """A tab in which the first admin is signed in. Errors of the page's own scripts fail the test."""
     panel, _ = stage
-    context = browser.new_context(ignore_https_errors=True, viewport={"width": 1400, "height": 900})
+    context = browser.new_context(
+        ignore_https_errors=True, viewport={"width": 1400, "height": 900}, storage_state=kept.get(panel.url)
+    )
     page = context.new_page()
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))
@@ -92,10 +107,10 @@ def page(stage: tuple[Panel, LabHost], browser: Browser) -> Iterator[Page]:
         "console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None
     )
     patiently(page, panel.url)
-    page.locator("[name=username]").fill(panel.username)
-    page.locator("[name=password]").fill(panel.password)
-    page.keyboard.press("Enter")
+    if "/account/sign-in" in page.url:
+        sign_in(page, panel)
     page.get_by_role("heading", name="Overview").wait_for()
+    kept[panel.url] = context.storage_state()
     yield page
     context.close()
     assert not broken

@@ -74,6 +74,8 @@ def main() -> None:
     from celery import current_app
     from django.urls import get_resolver
 
+    import kvmpanel.worker  # noqa: F401 (what it sets is read with the modules)
+
     current_app.loader.import_default_modules()
     # Each child that is soon to die would spend as long on the addresses as on its operation.
     assert get_resolver().reverse_dict

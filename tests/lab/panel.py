@@ -35,6 +35,7 @@ class Panel:
         self.port = _free_port()
         self.username = ""
         self.password = ""
+        self._token = ""
         self._libvirt_socket = libvirt_socket
         self._database_url = database_url
 
@@ -72,12 +73,12 @@ class Panel:
         return self.command("manage", *arguments)
 
     def api(self) -> httpx.Client:
-        """REST as the first admin, by a token of its own."""
-        token = self.manage("api_token", "admin", "test").split()[-1]
+        """REST as the first admin, by a token of this panel's own."""
+        self._token = self._token or self.manage("api_token", "admin", "test").split()[-1]
         return httpx.Client(
             base_url=self.url,
             verify=self._tls(),
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {self._token}"},
             timeout=60,
         )
 

@@ -116,7 +116,7 @@ class TestTwoTabs:
         address = begun(sender, pool, content, mark="same")
         assert begun(second, pool, content, mark="same") == address
 
-        slow = threading.Thread(target=sender.send, args=(address, 0, blocks(content, pause_s=0.01)))
+        slow = threading.Thread(target=sender.send, args=(address, 0, blocks(content, pause_s=0.02)))
         slow.start()
         wait_for_bytes(address)
         assert second.client.head(address).status_code == 423
@@ -126,6 +126,30 @@ class TestTwoTabs:
         assert second.offset(address) == len(content)
         assert Operation.objects.filter(kind="volume.import").count() == 1
         assert stored().sha256 == hashlib.sha256(content).hexdigest()
+
+    def test_who_only_asks_sends_nobody_away(
+        self, sender: Sender, cast: Cast, running_site: Site, pool: Pool
+    ) -> None:
+        content, second = files.iso(2 * MIB), Sender(running_site, cast.operator)
+        address = begun(sender, pool, content, mark="same")
+        over = threading.Event()
+
+        def ask() -> None:
+            while not over.is_set():
+                second.client.head(address)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            piece = len(content) // 20
+            answers = [
+                sender.send(address, at, content[at : at + piece]).status_code
+                for at in range(0, 10 * piece, piece)
+            ]
+        finally:
+            over.set()
+            asking.join()
+        assert answers == [204] * 10
 
     def test_at_the_wrong_offset_nothing_is_written(self, sender: Sender, pool: Pool) -> None:
         content = files.iso()

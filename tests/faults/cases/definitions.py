@@ -22,8 +22,7 @@ class Define(Case):
 
     def prepare(self, ground: Ground) -> Domain:
         domain = ground.machine(disk=False)
-        with borrow(ground.host) as hypervisor:
-            versions.keep(ground.host, {domain.uuid: hypervisor.read_definition(domain.uuid)})
+        self._look(ground, domain)
         domain.refresh_from_db()
         return domain
 
@@ -36,9 +35,16 @@ class Define(Case):
 
     def done(self, ground: Ground, thing: Domain) -> None:
         assert ground.dumpxml(thing.uuid).findtext("memory") == AFTER_KIB
+        self._look(ground, thing)
         first, second = thing.versions.order_by("number")
         assert (first.origin, second.origin) == (Origin.FIRST, Origin.PANEL)
         assert not DomainDraft.objects.filter(domain=thing).exists()
+
+    def _look(self, ground: Ground, thing: Domain) -> None:
+        """As the watcher does: where the host was away the operation itself could not."""
+        seen = ground.seen(thing.uuid)
+        with borrow(ground.host) as hypervisor:
+            versions.keep(ground.host, {seen.uuid: hypervisor.read_definition(seen.uuid)})
 
     def undone(self, ground: Ground, thing: Domain) -> None:
         assert ground.dumpxml(thing.uuid).findtext("memory") == BEFORE_KIB
