@@ -28,7 +28,7 @@ def to_ask(host: Host) -> list[UUID]:
     forgotten = set(GuestAddress.objects.filter(domain__in=away).values_list("domain__uuid", flat=True))
     forgotten |= set(
         Guest.objects.filter(domain__in=away)
-        .exclude(agent=AgentState.NONE)
+        .exclude(agent=AgentState.UNKNOWN)
         .values_list("domain__uuid", flat=True)
     )
     if forgotten:
@@ -121,7 +121,7 @@ def _content(row: GuestAddress) -> tuple[Any, ...]:
 
 def _forget(uuids: set[UUID]) -> None:
     GuestAddress.objects.filter(domain__uuid__in=uuids).delete()
-    Guest.objects.filter(domain__uuid__in=uuids).update(agent=AgentState.NONE)
+    Guest.objects.filter(domain__uuid__in=uuids).update(agent=AgentState.UNKNOWN)
     for uuid in uuids:
         publish("domain", uuid)
     publish("domains")

@@ -43,7 +43,7 @@ def of(user: User, domain: Domain) -> dict[str, Any]:
         "user": user,
         "domain": domain,
         "told": told if told is not None and told.told_at else None,
-        "agent": AgentState(told.agent) if told else AgentState.NONE,
+        "agent": AgentState(told.agent) if told else AgentState.UNKNOWN,
         "addresses": [_address(row) for row in addresses],
         "filesystems": _filesystems(told) if told else [],
     }

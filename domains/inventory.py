@@ -43,6 +43,11 @@ SHOWN_IN_LISTS: Final = frozenset(
     }
 )
 
+# While libvirt starts a domain it is paused.
+_BEFORE_START: Final = Q(state__in=(DomainState.CREATING, DomainState.OFF)) | Q(
+    state=DomainState.PAUSED, state_reason="starting up"
+)
+
 
 @transaction.atomic
 def record_domain(host: Host, facts: DomainFacts) -> Domain:
@@ -79,6 +84,23 @@ def record_domains(
         {host.pk}
     )  # also where nothing changed: two who counted at once may both have missed something
     return elsewhere
+
+
+@transaction.atomic
+def record_started(uuid: UUID) -> None:
+    """libvirt has just started this machine for the first time; all else that there is to say of it a reading tells.
+
+    Nothing is written where something newer is known: only a row that was read before the start's end is changed.
+    """
+    before = Domain.objects.filter(_BEFORE_START, uuid=uuid, gone_at=None)
+    host = before.values_list("host", flat=True).first()
+    booted = {"state": DomainState.RUNNING, "state_reason": "booted", "seen_at": Now()}
+    if host is None or not before.update(**booted):
+        return
+    journal.wake_about("domain", {uuid})
+    counters.count({host})
+    publish("domain", uuid)
+    publish("domains")
 
 
 @transaction.atomic

@@ -111,6 +111,7 @@ class Following:
     def begin(self) -> None:
         """Read everything, once events are on. Raises HypervisorError, SameMachine."""
         self._hypervisor.subscribe(self._news.put)
+        self._feel()
         self._read_all()
         self._readings += int(anywhere(FACTS_EVERY))  # the next thorough ones, each host at its own time
         self._read_guests()
@@ -192,8 +193,9 @@ class Following:
         began = time.monotonic()
         self._hypervisor.ping(deadline_s=PULSE_DEADLINE_S)
         self.heard_at = time.monotonic()
-        self.latency_s = self.heard_at - began
-        slow_s = ROUND_TRIPS * min(self.latency_s, SLOWEST_LINE_S)
+        before, self.latency_s = self.latency_s, self.heard_at - began
+        # One late answer does not make a slow line: libvirtd may have been busy.
+        slow_s = ROUND_TRIPS * min(before, self.latency_s, SLOWEST_LINE_S)
         self._hypervisor.deadline_s = CALL_S + slow_s
         self._storage.allow_for(slow_s)
 

@@ -26,7 +26,7 @@ from watcher.backoff import Backoff, jittered
 from watcher.claims import ClaimLost, Claims, Held
 from watcher.following import SLOWEST_LINE_S, Following
 from watcher.pulses import Pulse, Pulses
-from watcher.writers import Writers
+from watcher.writers import Closed, Writers
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,7 @@ class Lane:
         while not self._stopping.is_set():
             try:
                 wait_s = self._try()
-            except ClaimLost:
+            except (ClaimLost, Closed):
                 break
             except (InterfaceError, OperationalError):
                 log.exception("the database failed; the host is read anew")

@@ -20,11 +20,17 @@ Parameters = ParamSpec("Parameters")
 NUMBER: Final = 4
 
 
+class Closed(Exception):
+    """The watcher ends; nothing is written any more."""
+
+
 class Writers:
     """Runs from the start; `close` ends it."""
 
     def __init__(self) -> None:
         self._todo: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"writer {number}", daemon=True)
             for number in range(NUMBER)
@@ -33,15 +39,20 @@ class Writers:
             thread.start()
 
     def do(self, deed: Callable[[], Result]) -> Result:
-        """Run `deed` on one of the threads, in turn; gives what it gives and raises what it raises."""
+        """Run `deed` on one of the threads, in turn; gives what it gives and raises what it raises, or Closed."""
         done: Future[Result] = Future()
-        self._todo.put((done, deed))
+        with self._closing:
+            if self._closed:
+                raise Closed
+            self._todo.put((done, deed))
         return done.result()
 
     def close(self) -> None:
         """End when all is done that was asked for."""
-        for _ in self._threads:
-            self._todo.put(None)
+        with self._closing:
+            self._closed = True
+            for _ in self._threads:
+                self._todo.put(None)
         for thread in self._threads:
             thread.join()
 

@@ -14,6 +14,7 @@ from domains.models.domain import Domain
 class AgentState(models.TextChoices):
     """Whether a guest agent can be spoken to."""
 
+    UNKNOWN = "unknown", "Not asked yet"
     NONE = "none", "No channel"
     DISCONNECTED = "disconnected", "Not running"
     CONNECTED = "connected", "Answers"
@@ -27,7 +28,7 @@ class Guest(models.Model):
     """
 
     domain = models.OneToOneField(Domain, on_delete=models.CASCADE, related_name="guest")
-    agent = models.CharField(max_length=12, choices=AgentState.choices, default=AgentState.NONE)
+    agent = models.CharField(max_length=12, choices=AgentState.choices, default=AgentState.UNKNOWN)
     hostname = models.CharField(max_length=255, blank=True)
     os = models.CharField(max_length=255, blank=True)
     kernel = models.CharField(max_length=255, blank=True)

@@ -13,6 +13,7 @@ from accounts.permissions import Verb
 from core.errors import Conflict
 from core.events import publish
 from domains import blueprints
+from domains.inventory import record_started
 from domains.models import Domain, DomainState
 from domains.plan import Plan
 from domains.procedures.steps import host_of, refresh
@@ -74,11 +75,14 @@ class Start(Step):
 
     def do(self, run: Run) -> None:
         """Start it; a start that won the race against this one counts, and so does an earlier attempt's."""
+        domain = UUID(run.params["domain"])
         with borrow(host_of(run.params)) as hypervisor:
             try:
-                hypervisor.start_domain(UUID(run.params["domain"]))
+                hypervisor.start_domain(domain)
             except AlreadyInState:
                 run.log("It was started already.")
+            else:
+                record_started(domain)
 
     def undo(self, run: Run) -> None:
         """Pull the plug: nothing in it is worth keeping yet."""

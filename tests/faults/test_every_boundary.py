@@ -170,6 +170,7 @@ def test_libvirtd_dies_meanwhile(crew: Crew, ground: Ground, group: str) -> None
         ground.lab.kill()
         ground.lab.revive()
     crew.wait(*(operation for _, _, operation in asked), within_s=2 * PROMISE_S)
+    ground.look()
     for case, thing, before in asked:
         operation = Operation.objects.get(pk=before.pk)
         told = f"{case}: {operation.state} {operation.error} {operation.left_behind}"

@@ -17,7 +17,7 @@ from lxml import etree
 from lxml.builder import E
 
 from accounts.models import User
-from domains import inventory
+from domains import inventory, versions
 from domains.models import Domain, DomainState
 from hosts.connections import borrow
 from hosts.models import Host
@@ -82,6 +82,14 @@ class Ground:
         with borrow(self.host) as hypervisor:
             row: Domain = inventory.record_domain(self.host, hypervisor.read_domain(uuid))
         return row
+
+    def look(self) -> None:
+        """Read all its machines, as the watcher does once a host is back: operations may not have been able to."""
+        with borrow(self.host) as hypervisor:
+            readings = hypervisor.read_domains_anew({})
+            inventory.record_domains(self.host, [one.facts for one in readings if one.facts is not None])
+            unkept = versions.unkept(self.host)
+            versions.keep(self.host, {uuid: hypervisor.read_definition(uuid) for uuid in unkept})
 
     def exists(self, uuid: UUID) -> bool:
         """Whether the host has it."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from accounts.models import User
 from accounts.permissions import Role
 from accounts.proof import Proof
-from domains import versions
 from domains.actions import define
 from domains.models import Domain, DomainDraft, Origin
-from hosts.connections import borrow
 from operations.models import Operation
 from tests.faults.cases.base import Case, Ground
 
@@ -22,7 +20,7 @@ class Define(Case):
 
     def prepare(self, ground: Ground) -> Domain:
         domain = ground.machine(disk=False)
-        self._look(ground, domain)
+        ground.look()
         domain.refresh_from_db()
         return domain
 
@@ -35,16 +33,9 @@ class Define(Case):
 
     def done(self, ground: Ground, thing: Domain) -> None:
         assert ground.dumpxml(thing.uuid).findtext("memory") == AFTER_KIB
-        self._look(ground, thing)
         first, second = thing.versions.order_by("number")
         assert (first.origin, second.origin) == (Origin.FIRST, Origin.PANEL)
         assert not DomainDraft.objects.filter(domain=thing).exists()
-
-    def _look(self, ground: Ground, thing: Domain) -> None:
-        """As the watcher does: where the host was away the operation itself could not."""
-        seen = ground.seen(thing.uuid)
-        with borrow(ground.host) as hypervisor:
-            versions.keep(ground.host, {seen.uuid: hypervisor.read_definition(seen.uuid)})
 
     def undone(self, ground: Ground, thing: Domain) -> None:
         assert ground.dumpxml(thing.uuid).findtext("memory") == BEFORE_KIB
