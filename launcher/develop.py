@@ -10,8 +10,9 @@ from launcher import frontend, packages, python, secrets
 from launcher.layout import Layout
 from launcher.say import LauncherError, say
 
-# Much of what the tests take is waiting: for a lease to run out, for a silent host to be given up.
-TEST_WORKERS_PER_CPU = 3
+# Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up. With more of them
+# the run is shorter, and one of two has a test that was to see something in time and did not.
+TEST_WORKERS_PER_CPU = 2
 MOST_TEST_WORKERS = 8
 
 
