@@ -10,8 +10,8 @@ from launcher import frontend, packages, python, secrets
 from launcher.layout import Layout
 from launcher.say import LauncherError, say
 
-# Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up. With more of them
-# the run is shorter, and one of two has a test that was to see something in time and did not.
+# Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up. With three
+# to a processor the run is shorter, and in some runs a test does not see something within its time (decision 0088).
 TEST_WORKERS_PER_CPU = 2
 MOST_TEST_WORKERS = 8
 
