@@ -9,7 +9,6 @@ Both ends are brought to one clock (CLOCK_MONOTONIC): Chromium's is compared wit
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +22,10 @@ from typing import Final
 from uuid import UUID
 
 import libvirt
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from benchmarks.report import Table, finish, say, spread
+from tests.lab.browser import chromium
 from tests.lab.host import LabHost
 from tests.lab.machines import Machine, machine
 from tests.lab.panel import Panel
@@ -112,11 +112,7 @@ def listen(uri: str) -> None:
 @contextmanager
 def open_page(panel: Panel, path: str) -> Iterator[Page]:
     """A real browser, signed in, on one page with its live socket connected."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-http2"],
-        )
+    with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
         page = browser.new_context(ignore_https_errors=True).new_page()
         page.goto(f"{panel.url}{path}")
         page.fill("[name=username]", panel.username)
@@ -125,7 +121,6 @@ def open_page(panel: Panel, path: str) -> Iterator[Page]:
         page.wait_for_selector(".machine-state")
         page.wait_for_selector("#live-mark[data-state=on]")
         yield page
-        browser.close()
 
 
 def wait_until_known(panel: Panel, uuid: UUID) -> None:

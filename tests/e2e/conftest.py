@@ -7,24 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState
 from playwright.sync_api import Error as PlaywrightError
 
+from tests.lab.browser import chromium
 from tests.lab.host import LabHost
 from tests.lab.panel import Panel, PanelError
-
-# Chromium's own services have no business on a test machine, and fail loudly without the Internet. Over HTTP/2 it
-# breaks off all that is under way when an interface of its own machine comes or goes (ERR_NETWORK_CHANGED), and here
-# the guests' interfaces do: a page of which the script was broken off stays as it came for ever.
-QUIET = [
-    "--disable-http2",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-
 
 OPERATIONS = """
 from operations.models import Operation
@@ -59,25 +47,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Panel, Lab
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Ends with the file: while Playwright's event loop is there, Django refuses the database in this thread."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
+    with chromium(tmp_path_factory.mktemp("browser")) as browser:
         yield browser
-        browser.close()
-
-
-def patiently(page: Page, url: str) -> None:
-    """Go there. Chromium gives up what it loads while an interface comes or goes, and people's windows try again."""
-    for _ in range(3):
-        try:
-            page.goto(url)
-        except PlaywrightError as error:
-            if "ERR_NETWORK_CHANGED" not in str(error):
-                raise
-        else:
-            return
-    page.goto(url)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +79,7 @@ def page(stage: tuple[Panel, LabHost], browser: Browser, kept: dict[str, Storage
     page.on(
         "console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None
     )
-    patiently(page, panel.url)
+    page.goto(panel.url)
     if "/account/sign-in" in page.url:
         sign_in(page, panel)
     page.get_by_role("heading", name="Overview").wait_for()
