@@ -6,7 +6,8 @@ files of a folder stay together (`TOGETHER`). What takes longest begins first (`
 left with it.
 
 The walk over every step's boundary (`WALK`) takes as long as a third of all others, half of it waiting. One worker of
-three begins with it, so that it is spread over the whole run: where all walked at once, nothing would be in time.
+three walks as soon as nothing is left that has to be in time within seconds (`PROMPT`), so that it is spread over the
+rest of the run: where all walked at once, nothing would be in time.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from xdist.scheduler import LoadScopeScheduling
 # Files, and folders with a slash at their end: the longest first; all others come after them.
 LONG = (
     "tests/e2e/test_install.py",
+    "tests/e2e/",
+    "tests/watcher/",
+    "tests/hosts/",
     "tests/faults/test_migrate.py",
     "tests/faults/test_operations.py",
     "tests/faults/test_panel_killed.py",
     "tests/faults/test_create.py",
-    "tests/e2e/",
-    "tests/watcher/",
     "tests/launcher/test_up_and_down.py",
     "tests/launcher/test_running.py",
     "tests/lab/",
-    "tests/hosts/",
     "tests/domains/test_migrate.py",
     "tests/console/test_open.py",
     "tests/domains/test_create.py",
@@ -37,6 +38,7 @@ LONG = (
 )
 WALK = "tests/faults/test_every_boundary.py"
 WALKERS = 3  # one of so many
+PROMPT = ("tests/e2e/", "tests/watcher/", "tests/hosts/")
 ALONE = ("tests/faults/", "tests/watcher/")
 # All but the first file, which takes as long as all others.
 TOGETHER, APART = "tests/e2e/", "tests/e2e/test_install.py"
@@ -46,7 +48,9 @@ class Schedule(LoadScopeScheduling):  # type: ignore[misc]
     """Hands out whole files, single tests of those in `ALONE`, and the files of `TOGETHER` as one."""
 
     def _assign_work_unit(self, node: Any) -> None:
-        if self.nodes.index(node) % WALKERS == 0:
+        if self.nodes.index(node) % WALKERS == 0 and not any(
+            scope.startswith(PROMPT) for scope in self.workqueue
+        ):
             walk = next((scope for scope in self.workqueue if scope.startswith(WALK)), None)
             if walk is not None:
                 self.workqueue.move_to_end(walk, last=False)
