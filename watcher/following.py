@@ -147,10 +147,8 @@ class Following:
         if len(uuids) >= MANY:
             self._elsewhere = self._read_domains()
         else:
-            for uuid in uuids:
-                self._elsewhere.discard(uuid)
-                if reading.read_domain(self._host, self._hypervisor, self._record, uuid):
-                    self._elsewhere.add(uuid)
+            self._elsewhere -= uuids
+            self._elsewhere |= reading.read_some_domains(self._host, self._hypervisor, self._record, uuids)
         if guests := self._news.take_guests():
             self._awaited.add(guests)
             self._guests.start(self._read_awaited_guests)

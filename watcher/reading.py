@@ -67,19 +67,23 @@ def read_domains(host: Host, hypervisor: Isolated, record: Record, standing: Sta
     return elsewhere
 
 
-def read_domain(host: Host, hypervisor: Isolated, record: Record, uuid: UUID) -> bool:
-    """One of them. Returns whether it belongs to another host."""
-    elsewhere = False
-    with _survived("machine"):
-        try:
-            facts = hypervisor.read_domain(uuid)
-        except NotFound:
-            record(domains.inventory.record_gone, host, uuid)
-        else:
-            row = record(domains.inventory.record_domain, host, facts)
-            elsewhere = row.host_id != host.pk
-            if not elsewhere and row.xml_sha != row.kept_sha:
-                _keep_definitions(host, hypervisor, record, [uuid])
+def read_some_domains(host: Host, hypervisor: Isolated, record: Record, uuids: Iterable[UUID]) -> set[UUID]:
+    """Some of them. Returns those that belong to another host.
+
+    All are shown before the first definition is kept: that is what people wait for.
+    """
+    facts = []
+    for uuid in uuids:
+        with _survived("machine"):
+            try:
+                facts.append(hypervisor.read_domain(uuid))
+            except NotFound:
+                record(domains.inventory.record_gone, host, uuid)
+    rows = record(domains.inventory.record_some, host, facts) if facts else []
+    elsewhere = {row.uuid for row in rows if row.host_id != host.pk}
+    unkept = [row.uuid for row in rows if row.xml_sha != row.kept_sha and row.uuid not in elsewhere]
+    with _survived("definitions"):
+        _keep_definitions(host, hypervisor, record, unkept)
     return elsewhere
 
 

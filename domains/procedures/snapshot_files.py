@@ -29,7 +29,7 @@ from operations.procedures import Step
 from operations.run import Later, Run
 from storage import inventory as volumes
 from storage.models import Volume
-from storage.procedures.volumes import forget, look_anew, refuse_if_needed
+from storage.procedures.volumes import active_pool, forget, look_anew, refuse_if_needed
 
 _LOOK_EVERY_S: Final = 0.2
 # What is merged within this time keeps its worker; the rest is looked at again later, however long it takes.
@@ -190,16 +190,27 @@ class DropFiles(Step):
 
 def _drop(run: Run, hypervisor: Hypervisor, host: Host, path: str) -> None:
     volume = volume_at(host, path)
+    if volume is None:
+        run.log(f"{path} lies outside of the pools that the panel knows: it was left alone.")
+        return
     try:
-        if volume is None:
-            raise NotFound("no pool has it")
         hypervisor.read_volume(volume.pool.uuid, volume.name)
     except NotFound:
-        run.log(f"{path} is gone, or lies outside of the pools that the panel knows: it was left alone.")
+        _forget_if_gone(run, hypervisor, volume)
         return
     refuse_if_needed(hypervisor, volume)
     hypervisor.delete_volume(volume.pool.uuid, volume.name)
     forget(hypervisor, volume)
+
+
+def _forget_if_gone(run: Run, hypervisor: Hypervisor, volume: Volume) -> None:
+    """It may have been deleted by us, and the host's answer lost; where its pool rests nobody can tell."""
+    try:
+        active_pool(hypervisor, volume)
+    except Conflict as error:
+        run.log(f"{volume.path} was left alone. {error.message}")
+    else:
+        forget(hypervisor, volume)
 
 
 def volume_at(host: Host, path: str) -> Volume | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,6 +15,8 @@ from domains.actions.delete import delete as delete_machine
 from domains.actions.delete import disks_of
 from domains.models import Domain, DomainState, Snapshot, SnapshotMemory, SnapshotSchedule
 from hosts.models import Host
+from hypervisor.driver import Hypervisor
+from hypervisor.errors import Unreachable
 from operations.models import Operation, OperationState
 from storage.models import Pool, Volume
 from tests.conftest import Cast
@@ -163,6 +166,26 @@ class TestGoneWrong:
 
         operation = carry_out(asked.pk)
         assert (operation.state, "not on its host" in operation.error) == (OperationState.FAILED, True)
+
+    def test_a_file_that_was_deleted_and_nobody_heard_of_it(
+        self, bench: Bench, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        domain = bench.machine(uefi=True)
+        one = take(domain, cast, "one")
+        bench.seen(domain.uuid)
+        delete_volume = Hypervisor.delete_volume
+
+        def unheard(*arguments: Any) -> None:
+            monkeypatch.undo()
+            delete_volume(*arguments)
+            raise Unreachable("The connection broke.")
+
+        monkeypatch.setattr(Hypervisor, "delete_volume", unheard)
+        delete(one, cast)
+
+        assert Hypervisor.delete_volume is delete_volume
+        assert {volume.name for volume in Volume.objects.present().filter(pool=bench.pool)} == bench.files()
+        assert len(bench.files()) == 1
 
     def test_a_branch_keeps_what_it_is_based_on(self, bench: Bench, cast: Cast) -> None:
         domain = bench.machine(uefi=True)

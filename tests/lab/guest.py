@@ -47,7 +47,7 @@ _DHCP: Final = """#!/bin/sh
 link=/sys/class/net/eth0/carrier
 while :; do
   until ip link set eth0 up 2>/dev/null && [ "$(cat $link)" = 1 ]; do sleep 0.2; done
-  udhcpc -i eth0 -n -q -f -t 5 -T 1 -s /etc/lease >/dev/null 2>&1
+  udhcpc -i eth0 -n -q -f -t 5 -T 1 -s /etc/lease >/dev/null 2>&1 || continue
   while [ "$(cat $link 2>/dev/null)" = 1 ]; do sleep 0.2; done
 done
 """
@@ -68,7 +68,7 @@ class Guest:
 
 def tiny_guest() -> Guest:
     """The guest, built on first use (a 27 MB download), then taken from the cache."""
-    directory = artifacts.cached("tiny-guest-5", _make)
+    directory = artifacts.cached("tiny-guest-6", _make)
     return Guest(kernel=directory / "linux", initrd=directory / "initrd.gz", iso=directory / "tiny.iso")
 
 
