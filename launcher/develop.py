@@ -10,8 +10,7 @@ from launcher import frontend, packages, python, secrets
 from launcher.layout import Layout
 from launcher.say import LauncherError, say
 
-# Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up. With three
-# to a processor the run is shorter, and in some runs a test does not see something within its time (decision 0088).
+# Half of what the tests take is waiting: for a lease to run out, for a silent host to be given up (decision 0088).
 TEST_WORKERS_PER_CPU = 3
 MOST_TEST_WORKERS = 8
 

@@ -33,6 +33,8 @@ LONG = (
     "tests/domains/test_migrate.py",
     "tests/console/test_open.py",
     "tests/domains/test_create.py",
+    "tests/domains/test_state_verb.py",
+    "tests/domains/test_drain.py",
     "tests/hypervisor/",
     "tests/storage/test_uploads.py",
 )
